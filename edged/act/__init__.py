@@ -1,0 +1,24 @@
+"""Performs, never decides. ``EXECUTORS`` has one function for each action type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..vocabulary import actions
+from . import executors
+from .executors import Result, Tools
+
+__all__ = ["EXECUTORS", "Executor", "Result", "Tools"]
+
+Executor = Callable[[Any, Tools], Result]
+
+EXECUTORS: dict[type[actions.Action], Executor] = {
+    actions.CaptureEvidence: executors.capture,
+    actions.StartContainer: executors.start,
+    actions.RestartContainer: executors.restart,
+    actions.StopContainer: executors.stop,
+    actions.PauseContainer: executors.pause,
+    actions.UnpauseContainer: executors.unpause,
+    actions.RestartEngine: executors.restart_engine,
+}

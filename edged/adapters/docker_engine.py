@@ -1,0 +1,182 @@
+"""The container engine: ``ports.Containers`` over the Docker Engine API, from 1.24 on."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+from docker.api.client import APIClient
+
+from ..ports import NotFound, PortError, Refused, Unreachable
+from ..vocabulary.facts import ContainerChanged
+from ..vocabulary.world import Container, Usage
+from .docker_client import Clients
+from .docker_errors import WrongVersion
+from .docker_http import Exchange
+from .docker_streams import Demultiplexer, Lines, Tail
+from .docker_translate import EVENT_ACTIONS, from_inspect, from_list, is_tty, to_change, to_usage
+
+_IDLE = 5.0
+"""Seconds of silence after which ``events`` yields ``None``."""
+_ACCEPT_TIMEOUT = 5.0
+"""Seconds in which the engine has to accept the event stream."""
+_STOP_MARGIN = 10.0
+"""Seconds that the engine may need on top of the stop timeout: to kill, tear down and start."""
+_MAX_EVENT = 1024 * 1024
+_ONE_SHOT_SINCE = (1, 41)
+
+
+class DockerEngine:
+    """Thread-safe. Nothing is connected, and no version agreed, before it is needed."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        """``timeout``: seconds for each call that does not say otherwise."""
+        self._url = url
+        self._timeout = timeout
+        self._clients = Clients(url)
+        self._lock = threading.Lock()
+        self._stream: Exchange | None = None
+        self.skipped_events = 0
+        """Messages of the event stream that were too long or not JSON."""
+
+    def ping(self, timeout: float = 5.0) -> str:
+        return self._clients.ping(timeout)
+
+    def list_all(self) -> tuple[Container, ...]:
+        answer: Any = self._clients.call(lambda client: client.containers(all=True), self._timeout)
+        if not isinstance(answer, list):
+            raise Refused(f"{self._url}: the list of containers makes no sense")
+        return tuple(found for entry in answer if (found := from_list(entry)) is not None)
+
+    def inspect(self, container_id: str) -> tuple[Container, dict[str, Any]]:
+        answer: Any = self._clients.call(lambda client: client.inspect_container(container_id), self._timeout)
+        container = from_inspect(answer)
+        if container is None:
+            raise Refused(f"{self._url}: the description of {container_id} makes no sense")
+        return container, answer
+
+    def start(self, container_id: str, timeout: float) -> None:
+        """Starting what runs already is no error."""
+        self._clients.call(lambda client: client.start(container_id), timeout)
+
+    def restart(self, container_id: str, stop_timeout: float, timeout: float) -> None:
+        """Waits at least ``stop_timeout`` plus a margin, even when ``timeout`` is shorter."""
+        grace, rest = _stop_times(stop_timeout, timeout)
+        # The SDK adds the grace to the client's timeout itself, here and in stop.
+        self._clients.call(lambda client: client.restart(container_id, timeout=grace), rest)
+
+    def stop(self, container_id: str, stop_timeout: float, timeout: float) -> None:
+        """Waits at least ``stop_timeout`` plus a margin, even when ``timeout`` is shorter."""
+        grace, rest = _stop_times(stop_timeout, timeout)
+        self._clients.call(lambda client: client.stop(container_id, timeout=grace), rest)
+
+    def pause(self, container_id: str, timeout: float) -> None:
+        self._clients.call(lambda client: client.pause(container_id), timeout)
+
+    def unpause(self, container_id: str, timeout: float) -> None:
+        self._clients.call(lambda client: client.unpause(container_id), timeout)
+
+    def usage(self, container_id: str) -> Usage:
+        container, inspected = self.inspect(container_id)
+        if container.pid is None:
+            raise NotFound(f"container {container.name} does not run")
+
+        def stats(client: APIClient) -> Any:
+            one_shot = tuple(int(part) for part in client.api_version.split(".")) >= _ONE_SHOT_SINCE
+            return client.stats(container_id, stream=False, one_shot=True if one_shot else None)
+
+        return to_usage(container.id, self._clients.call(stats, self._timeout), inspected)
+
+    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float) -> bytes:
+        """The last lines, at most ``max_bytes``; what was got until ``timeout`` when that takes too long."""
+        deadline = time.monotonic() + timeout
+        container, inspected = self.inspect(container_id)
+        query = urlencode({"stdout": 1, "stderr": 1, "timestamps": 1, "tail": max(0, lines)})
+        path = f"/v{self._clients.version(timeout)}/containers/{quote(container.id)}/logs?{query}"
+        tail, frames = Tail(max_bytes), None if is_tty(inspected) else Demultiplexer()
+        with Exchange(self._url) as exchange:
+            exchange.get(path, max(0.1, deadline - time.monotonic()))
+            while (left := deadline - time.monotonic()) > 0:
+                try:
+                    data = exchange.read(left)
+                except TimeoutError:
+                    break
+                if not data:
+                    break
+                tail.feed(data if frames is None else frames.feed(data))
+        return tail.bytes()
+
+    def events(
+        self, since: float, at: Callable[[], float]
+    ) -> Generator[ContainerChanged | None, None, None]:
+        """Yields ``None`` once accepted, and again after every 5 s of silence: the caller can show that it lives.
+
+        Silence proves nothing about the engine, which may hang with the connection open: whoever finds out
+        calls ``close_events``.
+        """
+        with Exchange(self._url) as exchange:
+            with self._lock:
+                self._stream = exchange
+            try:
+                yield from self._read_events(exchange, since, at)
+            except PortError as error:
+                if isinstance(error, WrongVersion):
+                    self._clients.forget(error)
+                if not exchange.aborted:
+                    raise
+
+    def _read_events(
+        self, exchange: Exchange, since: float, at: Callable[[], float]
+    ) -> Generator[ContainerChanged | None, None, None]:
+        # Filtered by the engine: health checks alone make three exec_* messages each time.
+        filters = json.dumps({"type": ["container"], "event": list(EVENT_ACTIONS)})
+        query = urlencode({"since": f"{since:.9f}", "filters": filters})
+        timeout = min(self._timeout, _ACCEPT_TIMEOUT)
+        exchange.get(f"/v{self._clients.version(timeout, exchange)}/events?{query}", timeout)
+        yield None
+        lines = Lines(_MAX_EVENT)
+        while True:
+            try:
+                data = exchange.read(_IDLE)
+            except TimeoutError:
+                yield None
+                continue
+            if not data:
+                raise Unreachable(f"{self._url}: the event stream broke off")
+            skipped = lines.skipped
+            for line in lines.feed(data):
+                change = self._decode(line, at)
+                if change is not None:
+                    yield change
+            self.skipped_events += lines.skipped - skipped
+
+    def _decode(self, line: bytes, at: Callable[[], float]) -> ContainerChanged | None:
+        if not line.strip():
+            return None
+        try:
+            return to_change(msgspec.json.decode(line), at())
+        except (msgspec.DecodeError, RecursionError):
+            self.skipped_events += 1
+            return None
+
+    def close_events(self) -> None:
+        """Ends the ``events`` that is open now, also one that still waits to be accepted."""
+        with self._lock:
+            if self._stream is not None:
+                self._stream.abort()
+
+    def close(self) -> None:
+        self.close_events()
+        self._clients.close()
+
+
+def _stop_times(stop_timeout: float, timeout: float) -> tuple[int, float]:
+    """Whole seconds of grace for the engine, and the seconds to wait beyond them."""
+    grace = max(0, math.ceil(stop_timeout))
+    return grace, max(timeout - grace, _STOP_MARGIN)

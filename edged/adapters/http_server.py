@@ -1,0 +1,184 @@
+"""A small HTTP/1.1 server for the status page, metrics and the local API, over TCP or a Unix socket.
+
+``http.server`` from the standard library, with bounds: so many connections at once, so many seconds and so many
+bytes for a request.
+"""
+
+from __future__ import annotations
+
+import grp
+import logging
+import os
+import socket
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ..ports import PortError, Request, Response, Routes
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 8
+REQUEST_SECONDS = 10.0
+BODY_BYTES = 64 * 1024
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "edged"
+    sys_version = ""
+    timeout = REQUEST_SECONDS
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._serve("GET")
+
+    def do_HEAD(self) -> None:
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        self._serve("POST")
+
+    def _serve(self, method: str) -> None:
+        self.close_connection = True
+        url = urlsplit(self.path)
+        route = self.server.routes.get((method, url.path))
+        if route is None:
+            known = any(path == url.path for _, path in self.server.routes)
+            self._send(Response(405 if known else 404, b'{"error":"there is nothing here"}\n'))
+            return
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+        except ValueError:
+            length = -1
+        if not 0 <= length <= BODY_BYTES:
+            self._send(Response(413, b'{"error":"the request is too large"}\n'))
+            return
+        body = self.rfile.read(length) if length else b""
+        request = Request(url.path, parse_qs(url.query), body, _peer(self.connection))
+        try:
+            response = route(request)
+        except Exception:
+            log.exception("a request for %s failed by a mistake in edged", url.path)
+            response = Response(500, b'{"error":"internal error, see the log of edged"}\n')
+        self._send(response)
+
+    def _send(self, response: Response) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Connection", "close")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if isinstance(response.body, bytes):
+            self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        for chunk in (response.body,) if isinstance(response.body, bytes) else response.body:
+            self.wfile.write(chunk)
+            self.wfile.flush()
+
+    def address_string(self) -> str:
+        return "local"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        log.debug(format, *args)
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 16
+    routes: Routes
+
+    def __init__(self, address: Any, family: socket.AddressFamily, routes: Routes) -> None:
+        self.address_family = family
+        self.routes = routes
+        self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("a connection ended early", exc_info=True)
+
+
+class HttpServer:
+    """Bound when it is made (so that a reload can fail before anything is given up), served after ``start``."""
+
+    def __init__(self, server: _Server, name: str, path: Path | None = None) -> None:
+        self._server, self._path = server, path
+        self._thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.5}, name=f"edged-{name}", daemon=True
+        )
+
+    @classmethod
+    def tcp(cls, listen: str, routes: Routes) -> HttpServer:
+        """``listen``: ``host:port``. Raises ``PortError`` when the address cannot be had."""
+        host, _, port = listen.rpartition(":")
+        host = host.strip("[]") or "127.0.0.1"
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return cls(_Server((host, int(port)), family, routes), "http")
+        except OSError as error:
+            raise PortError(f"cannot listen on {listen}: {error.strerror or error}") from error
+
+    @classmethod
+    def unix(cls, path: Path, routes: Routes, group: str = "edged") -> HttpServer:
+        """A socket that its owner and ``group`` (when there is one) may use."""
+        try:
+            path.unlink(missing_ok=True)
+            old = os.umask(0o117)
+            try:
+                server = _Server(str(path), socket.AF_UNIX, routes)
+            finally:
+                os.umask(old)
+        except OSError as error:
+            raise PortError(f"cannot make the socket {path}: {error.strerror or error}") from error
+        try:
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        except (KeyError, PermissionError):
+            log.debug("no group %s for the socket %s", group, path)
+        return cls(server, "api", path)
+
+    @property
+    def port(self) -> int:
+        address = self._server.server_address
+        return int(address[1]) if isinstance(address, tuple) else 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def _peer(connection: Any) -> str:
+    """Who is at the other end: on a Unix socket the kernel knows."""
+    if connection.family != socket.AF_UNIX:
+        return str(connection.getpeername()[0])
+    import pwd
+    import struct
+
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        return f"local:uid={uid}({pwd.getpwuid(uid).pw_name})"
+    except KeyError:
+        return f"local:uid={uid}"

@@ -1,0 +1,226 @@
+"""All that edged keeps, in one SQLite file. The outbox is the tail of the event log: docs/decisions/0002."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from ..ports import Batch, Retained, StorageError, StoredEvent
+from ..vocabulary.events import Event, EventsDropped
+from .storage import trimming
+from .storage.database import DatabaseFile
+from .storage.retained import RetainedTopics
+from .storage.schema import cost, drop_range, explain, get_meta, set_meta, transaction
+
+FLUSH_ACKS = 200
+"""Acknowledged events after which the watermark is written …"""
+FLUSH_PAUSE = 0.25
+"""… but not sooner than this many seconds after the last time: syncs would slow a fast drain."""
+FLUSH_LATEST = 10.0
+"""Seconds a watermark waits for company at most. A crash before that only sends those events again."""
+KEEP_ACTIONS = 1_000
+
+log = logging.getLogger(__name__)
+_COLUMNS = "sequence, boot, wall, topic, payload"
+
+
+class SqliteStore(DatabaseFile):
+    """Thread-safe. Every method may raise ``StorageError``; the next call tries afresh."""
+
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._last = 0
+        """Number of the newest row: the head, unless numbers were skipped after a loss."""
+        self._size = 0
+        self._acknowledged_size = 0
+        self._written = 0
+        """The watermark on disk."""
+        self._flushed = monotonic()
+        self._spool = (0, 0)
+        self._retained = RetainedTopics()
+        self._dropped: list[tuple[int, int, int, str]] = []
+        super().__init__(path)
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        last = db.execute("SELECT sequence, size FROM event ORDER BY sequence DESC LIMIT 1").fetchone()
+        self._last, self._size = last or (0, 0)
+        self._head = max(self._last, get_meta(db, "floor"))
+        self._written = get_meta(db, "acknowledged")
+        self._set_watermark(db, max(self._written, self._acknowledged))
+        self._retained.load(db.execute("SELECT topic, payload, version FROM retained").fetchall())
+        self._dropped = db.execute("SELECT first, last, count, reason FROM dropped ORDER BY first").fetchall()
+        db.execute("SELECT key, value FROM state").fetchall()  # shows damage now rather than later
+
+    def _set_watermark(self, db: sqlite3.Connection, through: int) -> None:
+        # Behind the newest row there is nothing to send, even if numbers were skipped.
+        self._acknowledged = self._head if through >= self._last else max(through, self._acknowledged)
+        self._acknowledged_size = trimming.size_through(db, self._acknowledged)
+        self._count()
+
+    def _count(self) -> None:
+        # One assignment of one tuple: readers need no lock, so a slow sync never delays them.
+        self._spool = (self._head - self._acknowledged, self._size - self._acknowledged_size)
+
+    def commit(self, batch: Batch, encode: Callable[[int, int, float, Event], bytes]) -> int:
+        with self._guard() as db:
+            head, size = self._head, self._size
+            rows = []
+            for topic, event in batch.events:
+                head += 1
+                payload = encode(head, self.boot, batch.wall, event)
+                size += cost(topic, payload)
+                rows.append((head, self.boot, batch.now, batch.wall, size, topic, event.type, payload))
+            retained = self._retained.changed(batch.retained)
+            if not (rows or batch.state or retained or batch.intents or batch.outcomes):
+                return head
+            if head > self._reserve.sequence:
+                self._extend_reserve(head)
+            with transaction(db):
+                db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                _write_state(db, batch)
+                self._retained.write(db, retained)
+                for _, event in batch.events:
+                    if isinstance(event, EventsDropped):
+                        db.execute("DELETE FROM dropped WHERE first=? AND last=?", (event.first, event.last))
+                self._write_watermark(db)
+            self._watermark_written()
+            self._retained.update(retained)
+            if rows:
+                self._head = self._last = head
+                self._size = size
+                self._count()
+            return head
+
+    # The watermark: what the broker has
+
+    def acknowledge(self, through: int) -> None:
+        """Cheap, also when called again and again: it goes to disk with the next commit, or in batches."""
+        with self._guard() as db:
+            if through > self._acknowledged:
+                self._set_watermark(db, through)
+            age = self._monotonic() - self._flushed
+            many = self._acknowledged - self._written >= FLUSH_ACKS
+            if (many and age >= FLUSH_PAUSE) or (self._unwritten() and age >= FLUSH_LATEST):
+                self._flush(db)
+
+    def _unwritten(self) -> bool:
+        return self._acknowledged != self._written or self._retained.has_cleared
+
+    def _flush(self, db: sqlite3.Connection) -> None:
+        self._flushed = self._monotonic()  # also when it fails: a bad disk is not tried at every call
+        with transaction(db):
+            self._write_watermark(db)
+        self._watermark_written()
+
+    def _write_watermark(self, db: sqlite3.Connection) -> None:
+        if self._acknowledged != self._written:
+            set_meta(db, acknowledged=self._acknowledged)
+        self._retained.delete_cleared(db)
+
+    def _watermark_written(self) -> None:
+        self._written, self._flushed = self._acknowledged, self._monotonic()
+        self._retained.cleared_deleted()
+
+    def unsent(self, after: int, limit: int) -> list[StoredEvent]:
+        question = f"SELECT {_COLUMNS} FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        with self._guard() as db:
+            rows = db.execute(question, (max(after, self._acknowledged), limit)).fetchall()
+        return [StoredEvent(*row) for row in rows]
+
+    def spool(self) -> tuple[int, int]:
+        return self._spool
+
+    # Bounds
+
+    def give_up(self, sequence: int, reason: str) -> None:
+        with self._guard() as db:
+            with transaction(db):
+                drop_range(db, sequence, sequence, reason)
+            self._dropped.append((sequence, sequence, 1, reason))
+
+    def trim(
+        self, now: float, spool_size: int, spool_age: float, keep: float, max_size: int
+    ) -> list[tuple[int, int, int, str]]:
+        with self._guard() as db:
+            first = self._acknowledged + 1
+            through, reason = trimming.spool_bound(db, first - 1, self._last, now, spool_size, spool_age)
+            if through >= first:
+                with transaction(db):
+                    drop_range(db, first, through, reason)
+                    set_meta(db, acknowledged=through)
+                self._written = through
+                self._set_watermark(db, through)
+                self._dropped.append((first, through, through - first + 1, reason))
+            # Never the newest row: the head of the sequence is read from it.
+            trimming.trim_history(db, min(self._acknowledged, self._last - 1), now, keep, max_size)
+            trimming.trim_journal(db, KEEP_ACTIONS)
+            reported, self._dropped = self._dropped, []
+            return reported
+
+    # Reading
+
+    def load_state(self) -> dict[str, bytes]:
+        with self._guard() as db:
+            return dict(db.execute("SELECT key, value FROM state"))
+
+    def open_intents(self) -> list[tuple[str, bytes]]:
+        with self._guard() as db:
+            question = "SELECT action_id, action FROM journal WHERE outcome IS NULL ORDER BY at"
+            return db.execute(question).fetchall()
+
+    def history(self, since_wall: float, types: Sequence[str], limit: int) -> list[StoredEvent]:
+        condition = f"AND type IN ({', '.join('?' * len(types))})" if types else ""
+        question = f"SELECT {_COLUMNS} FROM event WHERE wall >= ? {condition} ORDER BY sequence DESC LIMIT ?"
+        try:
+            # A connection of its own: reading through weeks of history must not hold up the loop's commits.
+            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+                rows = db.execute(question, (since_wall, *types, limit)).fetchall()
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+        return [StoredEvent(*row) for row in reversed(rows)]
+
+    # Retained topics
+
+    def unsent_retained(self, limit: int) -> list[Retained]:
+        with self._lock:
+            return self._retained.unsent(limit)
+
+    def acknowledge_retained(self, topic: str, version: int) -> None:
+        with self._lock:
+            self._retained.acknowledge(topic, version)
+
+    def forget_retained_acks(self, topic: str | None = None) -> None:
+        with self._lock:
+            self._retained.forget(topic)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._lock_file < 0:
+                return
+            try:
+                with self._guard() as db:
+                    if self._unwritten():
+                        self._flush(db)
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except StorageError as error:
+                log.warning("not closed cleanly, some events will be sent again: %s", error)
+            finally:
+                self._release()
+
+
+def _write_state(db: sqlite3.Connection, batch: Batch) -> None:
+    deleted = [(key,) for key, value in batch.state.items() if not value]
+    db.executemany("DELETE FROM state WHERE key=?", deleted)
+    # The condition keeps a page clean, and the flash whole, when nothing changed.
+    db.executemany(
+        "INSERT INTO state VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value=?2 WHERE value IS NOT ?2",
+        [(key, value) for key, value in batch.state.items() if value],
+    )
+    intents = [(identity, batch.now, action) for identity, action in batch.intents]
+    db.executemany("INSERT OR REPLACE INTO journal VALUES (?, ?, ?, NULL)", intents)
+    outcomes = [(outcome, identity) for identity, outcome in batch.outcomes]
+    db.executemany("UPDATE journal SET outcome=? WHERE action_id=?", outcomes)

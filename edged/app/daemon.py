@@ -1,0 +1,351 @@
+"""The composition root: builds the adapters, starts the loop, shuts down in reverse order."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from .. import __version__
+from ..act import Tools
+from ..act.runner import ActionRunner
+from ..adapters.clock import ClockRecord, DeviceClock
+from ..adapters.docker_engine import DockerEngine
+from ..adapters.evidence import EvidenceFolder
+from ..adapters.host import LocalHost
+from ..adapters.http_server import HttpServer
+from ..adapters.probes import SocketProber
+from ..adapters.store import SqliteStore
+from ..adapters.systemd import SystemdNotifier, SystemdServices
+from ..config.load import Loaded
+from ..durable import Differ, Ending, restore
+from ..loop import Hands, Inbox, Loop
+from ..observe import World
+from ..observe.engine import EngineWatcher
+from ..observe.runner import JobRunner
+from ..ports import PortError, StorageError
+from ..report import journal
+from ..report.answers import Answers
+from ..report.metrics import Counters, Vitals
+from ..report.pages import Source, local_routes, public_routes
+from ..report.payloads import encode_event, status_payload
+from ..report.recorder import Recorder, Sinks
+from ..report.retained import meta_payload
+from ..report.snapshot import Snapshot
+from ..report.status import metrics_sample
+from ..vocabulary.events import Event
+from ..vocabulary.facts import ActionFinished, ConfigLoaded, SpoolDropped, Started, StopRequested
+from ..vocabulary.state import State
+from .reload import Reloader
+from .reporting import Reporting
+from .supervision import Supervisor
+
+log = logging.getLogger(__name__)
+
+CLOCK_EVERY = 3600.0
+"""Seconds between two saves of the clock when nothing else is written."""
+STOP_SECONDS = 4.0
+"""All of the shutdown together; systemd and the contract allow 5."""
+
+
+class Daemon:
+    """Everything of one run. Raises ``PortError`` when it cannot start."""
+
+    def __init__(self, loaded: Loaded, env: Mapping[str, str], *, path: Path | None) -> None:
+        self._loaded = loaded
+        config = loaded.config
+        self._folder = Path(config.state_dir)
+        self._lock = _lock(self._folder)
+        self._store = SqliteStore(self._folder / "edged.db")
+        stored = self._store.load_state()
+        self._host = LocalHost()
+        boot_id = self._host.boot_id()
+        self._clock, rebooted = DeviceClock.resume(_clock_record(stored), boot_id)
+        self._ending = Ending(boot_id=boot_id)
+        self._previous = previous_end(stored, boot_id)
+        self._boot = self._store.boot
+        self._since = self._clock.wall()
+        self._notifier = SystemdNotifier(env)
+        self._inbox = Inbox()
+        self._counters = Counters()
+        self._answers = Answers()
+        self._engine = DockerEngine(config.docker.url, config.docker.timeout)
+        self._evidence = EvidenceFolder(self._folder / "evidence", config.evidence.max_size)
+        self._turned = time.monotonic()
+        self._clock_saved = 0.0
+        self._style = config.log.format
+        self._journald = "JOURNAL_STREAM" in env
+        self._snapshot = Snapshot(State(), config, self._clock.now(), self._clock.wall())
+
+        self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._status_payload)
+        self._runner = JobRunner(
+            World(clock=self._clock, host=self._host, prober=SocketProber(), containers=self._engine), self._inbox.post
+        )
+        self._watcher = EngineWatcher(self._engine, self._clock, self._inbox.post, config.docker.poll)
+        tools = Tools(containers=self._engine, services=SystemdServices(), host=self._host, evidence=self._evidence)
+        self._actions = ActionRunner(tools, self._clock, self._inbox.post)
+        self._recorder = Recorder(self._store, self._clock, self._sinks())
+        self._supervisor = Supervisor(
+            self._runner, self._actions, self._recorder, self._watcher, self._reporting.last_beat
+        )
+        source = self._source()
+        self._api = HttpServer.unix(self._folder / "edged.sock", local_routes(source))
+        self._public = public_routes(source)
+        try:
+            self._web = HttpServer.tcp(config.http.listen, self._public)
+        except PortError:
+            self._api.stop()
+            raise
+        state = restore(stored, config)
+        self._loop = Loop(state, config, self._inbox, self._clock, self._hands(), Differ(stored), self._meta)
+        self._reloader = Reloader(path, env, loaded, self)
+        self._begin(loaded, rebooted)
+
+    # What a run begins with
+
+    def _begin(self, loaded: Loaded, rebooted: bool) -> None:
+        now = self._clock.now()
+        self._inbox.post(
+            Started(at=now, boot=self._boot, version=__version__, host_rebooted=rebooted, previous_end=self._previous)
+        )
+        self._inbox.post(ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path))
+        for action_id, data in self._store.open_intents():
+            action = msgspec.json.decode(data)
+            self._inbox.post(
+                ActionFinished(
+                    at=now,
+                    action_id=action_id,
+                    action=action.get("type", ""),
+                    subject=action.get("subject", ""),
+                    ok=False,
+                    seconds=0.0,
+                    error="edged ended while it was under way; what it did is seen by looking",
+                )
+            )
+
+    def run(self) -> int:
+        """Serves until a signal or a stop. Returns the exit code."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, lambda *_: self._reloader.ask())
+        self._recorder.start()
+        self._reporting.start(self._loaded.config)
+        self._actions.start()
+        self._runner.start()
+        self._watcher.start()
+        self._api.start()
+        self._web.start()
+        self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
+        self._loop.turn()
+        self._notifier.ready(f"watching, run {self._boot}")
+        try:
+            while not self._loop.state.stopping:
+                self._loop.turn()
+        finally:
+            self._shut_down()
+        return 0
+
+    def _on_stop(self, number: int, frame: object) -> None:
+        self._inbox.post(StopRequested(at=self._clock.now(), reason=f"signal {signal.Signals(number).name}"))
+
+    def _shut_down(self) -> None:
+        """In reverse order, within ``STOP_SECONDS``; containers are left as they are."""
+        deadline = time.monotonic() + STOP_SECONDS
+        self._notifier.stopping("stopping")
+        self._web.stop()
+        self._api.stop()
+        self._watcher.stop(0.5)
+        self._runner.stop()
+        if not self._actions.stop(1.0):
+            log.warning("an action was still under way; the engine finishes it")
+        self._recorder.stop(1.0)
+        self._reporting.stop(max(0.2, deadline - time.monotonic() - 0.5))
+        self._save(
+            {
+                "ending": msgspec.json.encode(msgspec.structs.replace(self._ending, clean=True)),
+                "clock": self._clock.record().encode(),
+            }
+        )
+        self._store.close()
+        self._engine.close()
+        self._lock.close()
+
+    def _save(self, state: dict[str, bytes]) -> None:
+        from ..ports import Batch
+
+        try:
+            self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
+        except StorageError as error:
+            log.error("%s", error)
+
+    # What the parts reach each other with
+
+    def _sinks(self) -> Sinks:
+        return Sinks(
+            encode=self._encode,
+            line=self._line,
+            act=lambda action: self._actions.submit(action),
+            answer=self._answers.tell,
+            count=self._counters.count,
+            kick=self._reporting.kick,
+            post=self._inbox.post,
+            tidy=self._tidy,
+        )
+
+    def _hands(self) -> Hands:
+        return Hands(
+            act=self._actions.submit,
+            record=self._recorder.submit,
+            observe=self._runner.update,
+            publish=self._publish,
+            metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot))),
+            alive=self._supervisor.hung,
+            feed=self._notifier.watchdog,
+        )
+
+    def _source(self) -> Source:
+        return Source(
+            snapshot=lambda: self._snapshot,
+            turned=lambda: self._turned,
+            counters=self._counters,
+            vitals=Vitals(
+                self._store.spool,
+                lambda: self._loop.lag(),
+                lambda: {name: (t.count, t.seconds) for name, t in self._runner.timings.items()},
+            ),
+            outbox=self._reporting.status,
+            history=lambda since, types, limit: self._store.history(since, types, limit),
+            now=self._clock.now,
+            post=self._inbox.post,
+            answers=self._answers,
+        )
+
+    def _encode(self, sequence: int, boot: int, wall: float, event: Event) -> bytes:
+        return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)
+
+    def _line(self, event: Event, wall: float) -> None:
+        print(journal.line(event, wall, self._style, prefix=self._journald), flush=True)  # noqa: T201
+
+    def _publish(self, shot: Snapshot) -> None:
+        self._snapshot = shot
+        self._turned = time.monotonic()
+
+    def _tidy(self) -> None:
+        config = self._snapshot.config
+        spool = config.mqtt.spool if config.mqtt is not None else None
+        dropped = self._store.trim(
+            self._clock.now(),
+            spool.max_size if spool else config.history.max_size,
+            spool.max_age if spool else config.history.keep,
+            config.history.keep,
+            config.history.max_size,
+        )
+        for first, last, count, reason in dropped if spool is not None else ():
+            self._inbox.post(SpoolDropped(at=self._clock.now(), first=first, last=last, count=count, reason=reason))
+        now = time.monotonic()
+        if now - self._clock_saved >= CLOCK_EVERY:
+            self._clock_saved = now
+            self._save({"clock": self._clock.record().encode()})
+
+    def _meta(self, shot: Snapshot) -> dict[str, bytes]:
+        if not shot.state.config.digest:
+            return {}
+        state = "stopping" if shot.state.stopping else "online"
+        return {
+            "status": self._status_payload(state, shot.state.config.digest),
+            "meta": meta_payload(shot, self._facts()),
+        }
+
+    def _status_payload(self, state: str, digest: str = "") -> bytes:
+        return status_payload(
+            state, self._boot, self._since, digest or self._snapshot.state.config.digest or self._loaded.digest
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        system = os.uname()
+        return {"kernel": system.release, "machine": system.machine, "hostname": system.nodename}
+
+    # For the reloader
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    @property
+    def inbox(self) -> Inbox:
+        return self._inbox
+
+    @property
+    def clock(self) -> DeviceClock:
+        return self._clock
+
+    @property
+    def notifier(self) -> SystemdNotifier:
+        return self._notifier
+
+    def bind(self, listen: str) -> HttpServer:
+        """A server at a new address, not yet serving. Raises ``PortError``."""
+        return HttpServer.tcp(listen, self._public)
+
+    def take_over(self, loaded: Loaded, web: HttpServer | None) -> None:
+        """Puts the parts of a new configuration to work. Nothing here can fail or wait."""
+        old = self._loaded.config
+        self._loaded = loaded
+        self._style = loaded.config.log.format
+        self._evidence.max_bytes = loaded.config.evidence.max_size
+        if web is not None:
+            before, self._web = self._web, web
+            web.start()
+            threading.Thread(target=before.stop, name="edged-swap-http", daemon=True).start()
+        if loaded.config.mqtt != old.mqtt:
+            self._reporting.change(loaded.config)
+
+
+def previous_end(stored: Mapping[str, bytes], boot_id: str) -> str:
+    """Why the run before ended: ``first``, ``clean``, ``watchdog``, ``crash`` or ``power``."""
+    data = stored.get("ending")
+    if not data:
+        return "first"
+    try:
+        ending = msgspec.json.decode(data, type=Ending)
+    except msgspec.MsgspecError:
+        return "crash"
+    if ending.clean:
+        return "clean"
+    if ending.boot_id != boot_id:
+        return "power"
+    return f"watchdog: {ending.note}" if ending.note else "crash"
+
+
+def _clock_record(stored: Mapping[str, bytes]) -> ClockRecord | None:
+    data = stored.get("clock")
+    if not data:
+        return None
+    try:
+        return ClockRecord.decode(data)
+    except StorageError as error:
+        log.warning("%s; the clock begins anew", error)
+        return None
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Two edged on one state folder would restart everything twice."""
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        file = (folder / "edged.lock").open("wb")
+    except OSError as error:
+        raise PortError(f"the state folder {folder} cannot be used: {error.strerror or error}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise PortError(f"another edged runs with the state folder {folder}; stop it, or give state_dir") from error
+    return file

@@ -1,0 +1,79 @@
+"""The verbs. A verb's module is imported when the verb is used, and imports only what it needs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+OK, FAILED, USAGE, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4
+
+VERBS: dict[str, tuple[str, str]] = {
+    "run": ("run", "the daemon in the foreground (systemd starts this)"),
+    "check": ("check", "validate a configuration: every error at once"),
+    "status": ("status", "what the running daemon sees now"),
+    "alerts": ("alerts", "alerts that fire, and past ones"),
+    "restart": ("power", "restart an app now, with evidence kept and the outcome verified"),
+    "start": ("power", "start an app now"),
+    "stop": ("power", "stop an app; it stays stopped until it is started again"),
+    "maintenance": ("maintenance", "hands off an app for a while: report, do not act"),
+    "demo": ("demo", "the whole story in about a minute on this machine"),
+}
+"""verb -> (module, what it does)"""
+
+
+class Failure(Exception):
+    """Ends a verb with a message and an exit code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(argv: Sequence[str]) -> int:
+    """Parses, runs the verb, returns the exit code."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return OK if argv else USAGE
+    if argv[0] in ("-V", "--version"):
+        from .. import __version__
+
+        print(f"edged {__version__}")
+        return OK
+    verb = argv[0]
+    if verb not in VERBS:
+        import difflib
+
+        near = difflib.get_close_matches(verb, VERBS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        print(f"edged: there is no verb {verb}{hint} (edged --help lists them)", file=sys.stderr)
+        return USAGE
+    module = importlib.import_module(f"{__name__}.{VERBS[verb][0]}")
+    parser = argparse.ArgumentParser(
+        prog=f"edged {verb}", description=VERBS[verb][1], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.arguments(parser, verb)
+    try:
+        args = parser.parse_args(argv[1:])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    try:
+        return int(module.main(args, verb))
+    except Failure as failure:
+        print(f"edged {verb}: {failure}", file=sys.stderr)
+        return failure.code
+    except BrokenPipeError:
+        # The reader went away (head, less): not our failure. Nothing more can be written.
+        sys.stderr.close()
+        return OK
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS)) + 2
+    lines = ["usage: edged VERB [options]      (edged VERB --help shows an example)", ""]
+    lines += [f"  {verb:<{width}}{text}" for verb, (_, text) in VERBS.items()]
+    lines += ["", "exit codes: 0 ok, 1 it failed, 2 bad usage or config, 3 refused, 4 daemon not reachable"]
+    return "\n".join(lines)

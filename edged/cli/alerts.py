@@ -1,0 +1,54 @@
+"""``edged alerts``: what fires now, and what has fired."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from ..config.units import parse_duration
+from . import OK, USAGE, Failure
+from .client import get, socket_argument
+from .render import plain, state, table
+from .status import alert_lines
+
+TYPES = ("alert.raised", "alert.changed", "alert.cleared", "alert.flapping")
+
+
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument("--since", metavar="DURATION", help="past ones too, e.g. 7d")
+    parser.add_argument("--json", action="store_true")
+    socket_argument(parser)
+    parser.epilog = "example: edged alerts --since 24h"
+
+
+def main(args: argparse.Namespace, verb: str) -> int:
+    try:
+        since = parse_duration(args.since) if args.since else None
+    except ValueError as error:
+        raise Failure(USAGE, str(error)) from None
+    picture = get(args.socket, "/v1/status")
+    past: list[dict[str, Any]] = []
+    if since is not None:
+        query = "&".join(f"type={t}" for t in TYPES)
+        past = get(args.socket, f"/v1/events?since={time.time() - since}&{query}")
+    if args.json:
+        shown = {"firing": picture["alerts"]}
+        print(json.dumps(shown if since is None else shown | {"past": past}, indent=2))
+        return OK
+    print("\n".join(alert_lines(picture["alerts"], picture["time"])))
+    if since is not None:
+        rows = [
+            [
+                e["time"],
+                e["type"].removeprefix("dev.edged.alert."),
+                state(e["data"].get("severity", "")),
+                e["data"]["name"],
+                e["subject"],
+                plain(e["data"].get("summary", "")),
+            ]
+            for e in past
+        ]
+        print("", f"in the last {args.since}", *(table(rows, "  ") or ["  none"]), sep="\n")
+    return OK

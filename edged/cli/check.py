@@ -1,0 +1,52 @@
+"""``edged check``: every error of a configuration at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from . import OK, USAGE
+from .run import DEFAULT
+
+
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument("-c", "--config", metavar="FILE", default=str(DEFAULT), help=f"default: {DEFAULT}")
+    parser.add_argument("--json", action="store_true", help="errors and warnings as JSON")
+    parser.epilog = "example: edged check -c /etc/edged/edged.yaml && systemctl reload edged"
+
+
+def main(args: argparse.Namespace, verb: str) -> int:
+    from ..config.load import check_files, load
+    from ..config.problem import ConfigError, Problem, render
+
+    path = Path(args.config)
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    summary = ""
+    try:
+        loaded = load(path, os.environ)
+    except ConfigError as error:
+        errors = error.errors
+    else:
+        errors, warnings = check_files(loaded), loaded.warnings
+        config = loaded.config
+        summary = f"{path} is in order: device {config.device.id}, {len(config.apps)} apps, {loaded.digest[:19]}"
+    if args.json:
+        shown = {"ok": not errors, "errors": [_fields(p) for p in errors], "warnings": [_fields(p) for p in warnings]}
+        print(json.dumps(shown, indent=2))
+        return USAGE if errors else OK
+    if warnings:
+        print("warnings:", render(warnings), sep="\n", file=sys.stderr)
+    if errors:
+        print(render(errors), file=sys.stderr)
+        print(f"edged check: {len(errors)} error{'s' if len(errors) != 1 else ''} in {path}", file=sys.stderr)
+        return USAGE
+    print(summary)
+    return OK
+
+
+def _fields(problem: object) -> dict[str, object]:
+    return {name: getattr(problem, name) for name in ("file", "line", "column", "key", "value", "reason", "hint")}

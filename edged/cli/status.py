@@ -1,0 +1,132 @@
+"""``edged status``: what the daemon sees now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from . import FAILED, OK
+from .client import get, socket_argument
+from .render import ago, paint, plain, share, size, state, table
+
+
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    parser.add_argument("--watch", action="store_true", help="again every two seconds, until ^C")
+    socket_argument(parser)
+    parser.epilog = "example: edged status --watch\n\nexit code 0: no critical alert, 1: there is one, 4: the daemon does not answer"
+
+
+def main(args: argparse.Namespace, verb: str) -> int:
+    while True:
+        picture = get(args.socket, "/v1/status")
+        if args.json:
+            print(json.dumps(picture, indent=None if args.watch else 2))
+        else:
+            text = "\n".join(page(picture))
+            print(f"\x1b[H\x1b[2J{text}" if args.watch and sys.stdout.isatty() else text)
+        sys.stdout.flush()
+        if not args.watch:
+            return FAILED if any(a["severity"] == "critical" for a in picture["alerts"]) else OK
+        time.sleep(2.0)
+
+
+def page(picture: dict[str, Any]) -> list[str]:
+    """The picture as lines for a person."""
+    now, config, engine = picture["time"], picture["config"], picture["engine"]
+    lines = [
+        f"{paint(picture['device'], 'bold')}: edged {picture['version']} {picture['state']}, run {picture['boot']} for "
+        f"{ago(picture['since'], now)}; the run before ended: {picture['previous_end']}",
+        f"  config  {config['path'] or 'no file: all containers are observed, none is touched'}  {config['digest'][:19]}",
+    ]
+    if config["errors"]:
+        lines.append(paint("  the last reload was refused, the configuration before stays in force:", "red"))
+        lines += [f"    {plain(error)}" for error in config["errors"]]
+    up = {True: paint("up", "green"), False: paint("DOWN", "red"), None: "not seen yet"}[engine["up"]]
+    purpose = ", stopped by a person: edged leaves it alone" if engine["stopped_on_purpose"] else ""
+    lines.append(f"  engine  {up} {engine['version']} {plain(engine['error'])}{purpose}".rstrip())
+    lines.append(f"  broker  {_broker(picture['broker'])}")
+    lines.append(f"  host    {_host(picture['host'])}")
+    if picture["storage_error"]:
+        lines.append(paint(f"  storage {plain(picture['storage_error'])}", "red"))
+    lines += ["", *_apps(picture, now)]
+    if picture["dependencies"]:
+        rows = [
+            [
+                f"  {name}",
+                {True: paint("ok", "green"), False: paint("FAILING", "red"), None: "?"}[d["ok"]],
+                plain(d["detail"]),
+            ]
+            for name, d in picture["dependencies"].items()
+        ]
+        lines += ["", "dependencies", *table(rows)]
+    lines += ["", *alert_lines(picture["alerts"], now)]
+    return lines
+
+
+def _broker(broker: dict[str, Any]) -> str:
+    if not broker["configured"]:
+        return "none configured: reports are only kept locally"
+    waiting = f"{broker.get('spool_messages', 0)} events waiting ({size(broker.get('spool_bytes', 0))})"
+    if broker["connected"]:
+        return f"{paint('connected', 'green')}, {waiting} {plain(broker['detail'])}".rstrip()
+    return f"{paint('not connected', 'yellow')}: {plain(broker['detail']) or 'connecting'}; {waiting}"
+
+
+def _host(host: dict[str, Any]) -> str:
+    if "memory_used_ratio" not in host:
+        return "not sampled yet"
+    disks = ", ".join(f"{path} {share(d['used_ratio'])}" for path, d in host["disks"].items())
+    heat = f", {host['temperature_celsius']:.0f} °C" if host["temperature_celsius"] is not None else ""
+    return (
+        f"memory {share(host['memory_used_ratio'])}, CPU {share(host['cpu_busy_ratio'])}, load {host['load'][0]:.1f}, "
+        f"disk {disks or '-'}{heat}"
+    )
+
+
+def _apps(picture: dict[str, Any], now: str) -> list[str]:
+    apps = picture["apps"]
+    if not apps:
+        return ["no apps: name them in the configuration, or give containers the label edged.enable=true"]
+    rows = [["APP", "STATE", "FOR", "MEMORY", "CPU", "RESTARTS LEFT", "WHY"]]
+    for name, app in apps.items():
+        recovery = app["recovery"]
+        left = "-" if app["observed_only"] else str(max(0, recovery["budget"] - recovery["budget_used"]))
+        if recovery["circuit"] == "open":
+            left = paint("circuit open", "red")
+        used = size(app["memory_bytes"])
+        if app["memory_bytes"] is not None and app["memory_limit_bytes"]:
+            used += f" ({app['memory_bytes'] / app['memory_limit_bytes']:.0%})"
+        rows.append([name, state(app["state"]), ago(app["since"], now), used, share(app["cpu_ratio"]), left, _why(app)])
+    return table(rows)
+
+
+def _why(app: dict[str, Any]) -> str:
+    parts = [plain(app["reason"])]
+    if app["maintenance"]:
+        parts.append(f"maintenance by {app['maintenance']['owner']} until {app['maintenance']['until']}")
+    if app["recovery"]["held"]:
+        parts.append(app["recovery"]["held"])
+    if app["recovery"]["phase"] != "idle":
+        parts.append(f"recovery: {app['recovery']['phase']}")
+    parts += [f"check {check} cannot be made: {plain(error)}" for check, error in app["broken"].items()]
+    parts += [plain(problem) for problem in app["problems"]]
+    return "; ".join(part for part in parts if part)
+
+
+def alert_lines(alerts: list[dict[str, Any]], now: str) -> list[str]:
+    if not alerts:
+        return ["no alerts"]
+    lines = ["alerts"]
+    for a in alerts:
+        flapping = " (flapping)" if a["flapping"] else ""
+        lines.append(
+            f"  {state(a['severity'])}  {a['name']} {a['subject']} for {ago(a['since'], now)}{flapping}: "
+            f"{plain(a['summary'])}"
+        )
+        if a["advice"]:
+            lines.append(f"      next: {plain(a['advice'])}")
+    return lines

@@ -1,0 +1,124 @@
+"""Which part of the state survives a restart of edged, as bytes by key. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .config import Config
+from .vocabulary.state import Alert, AppState, DependencyState, EngineState, HostState, Kept, State
+
+
+class KeptEngine(Struct, frozen=True):
+    restarts: tuple[float, ...] = ()
+    on_purpose: bool = False
+    alerts: dict[str, Alert] = {}
+
+
+class Ending(Struct, frozen=True):
+    """How the last run stood: written at its start, and once more at its orderly end."""
+
+    boot_id: str = ""
+    clean: bool = False
+    note: str = ""
+    """Why the run gave itself up, if it did: a worker that hung."""
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_ENDED = ("capturing", "acting", "verifying")
+
+
+def shown(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
+    """Firing alerts and those with a past; what is only pending begins anew after a restart."""
+    return {
+        name: replace(a, warn_since=None, critical_since=None, calm_since=None)
+        for name, a in alerts.items()
+        if a.severity is not None or a.changes
+    }
+
+
+def sections(state: State) -> dict[str, Any]:
+    """The durable parts by key. Two states with the same object behind a key need no new write."""
+    parts: dict[str, Any] = {f"app/{name}": kept for name, kept in state.remembered.items()}
+    parts.update({f"app/{name}": app.kept for name, app in state.apps.items()})
+    parts.update({f"dependency/{name}": d.alerts for name, d in state.dependencies.items()})
+    parts["host"] = state.host.alerts
+    parts["engine"] = state.engine
+    return parts
+
+
+def encode(part: Any) -> bytes:
+    """One part as stored."""
+    if isinstance(part, Kept):
+        return _encode(replace(part, alerts=shown(part.alerts)))
+    if isinstance(part, EngineState):
+        return _encode(KeptEngine(part.restarts, part.on_purpose, shown(part.alerts)))
+    return _encode(shown(part))
+
+
+class Differ:
+    """Finds what has to be written: first by identity, then by content, so that a quiet hour writes nothing."""
+
+    def __init__(self, stored: Mapping[str, bytes]) -> None:
+        self._stored = {
+            k: v for k, v in stored.items() if k.partition("/")[0] in ("app", "dependency", "host", "engine")
+        }
+        self._seen: dict[str, Any] = {}
+
+    def changes(self, state: State) -> dict[str, bytes]:
+        """Keys to write; an empty value deletes."""
+        writes: dict[str, bytes] = {}
+        parts = sections(state)
+        for key, part in parts.items():
+            if self._seen.get(key) is part:
+                continue
+            data = encode(part)
+            if self._stored.get(key) != data:
+                writes[key] = self._stored[key] = data
+        for key in self._stored.keys() - parts.keys():
+            writes[key] = b""
+        for key in [k for k, v in writes.items() if not v]:
+            del self._stored[key]
+        self._seen = parts
+        return writes
+
+
+def restore(stored: Mapping[str, bytes], config: Config) -> State:
+    """The state that a new run begins with. What was under way when the last run ended is idle now.
+
+    A part that cannot be read is left out: edged then begins anew with that app, which is safer than not at all.
+    """
+    apps: dict[str, AppState] = {}
+    remembered: dict[str, Kept] = {}
+    for name in {*config.apps, *(k.partition("/")[2] for k in stored if k.startswith("app/"))}:
+        kept = _decode(stored.get(f"app/{name}", b""), Kept, Kept())
+        if kept.recovery.phase in _ENDED:
+            kept = replace(kept, recovery=replace(kept.recovery, phase="idle", action_id="", command=""))
+        if name in config.apps:
+            apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
+        else:
+            remembered[name] = kept
+    engine = _decode(stored.get("engine", b""), KeptEngine, KeptEngine())
+    return State(
+        apps=apps,
+        remembered=remembered,
+        dependencies={
+            name: DependencyState(name, alerts=_decode(stored.get(f"dependency/{name}", b""), dict[str, Alert], {}))
+            for name in config.dependencies
+        },
+        host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
+        engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
+    )
+
+
+def _decode(data: bytes, kind: Any, default: Any) -> Any:
+    if not data:
+        return default
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError:
+        return default

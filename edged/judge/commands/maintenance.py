@@ -1,0 +1,54 @@
+"""``maintenance.set``: edged keeps reporting and takes no action by itself, until a time."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from ...vocabulary.events import MaintenanceChanged
+from ...vocabulary.facts import CommandReceived
+from ...vocabulary.state import Maintenance
+from ..answer import done, rejected
+from ..outcome import Judgement, View
+
+LONGEST = 30 * 86400.0
+
+
+class MaintenanceArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    app: str
+    on: bool
+    seconds: float = 0.0
+    """How long, with ``on``."""
+    why: str = ""
+
+
+def set_maintenance(args: MaintenanceArgs, fact: CommandReceived, view: View) -> Judgement:
+    state, now = view.state, view.now
+    app = state.apps[args.app]
+    before = app.kept.maintenance
+    if args.on:
+        if not 0.0 < args.seconds <= LONGEST:
+            why = "maintenance must end by itself: give a duration of at most 30d"
+            return Judgement(state, events=(rejected(fact, app.name, "bad_arguments", why),))
+        if not args.why:
+            why = "say why: it is shown to everybody who wonders why nothing happens"
+            return Judgement(state, events=(rejected(fact, app.name, "bad_arguments", why),))
+        wanted = Maintenance(owner=fact.origin, why=args.why, since=now, until=now + args.seconds)
+        told = MaintenanceChanged(subject=app.name, on=True, owner=fact.origin, why=args.why, seconds=args.seconds)
+        message = f"{app.name} is in maintenance for {args.seconds:.0f} s: edged reports and does not act"
+    else:
+        if before is None:
+            return Judgement(
+                state, events=(rejected(fact, app.name, "not_in_maintenance", f"{app.name} is not in maintenance"),)
+            )
+        wanted = None
+        told = MaintenanceChanged(
+            subject=app.name, on=False, owner=fact.origin, why=args.why, seconds=now - before.since
+        )
+        message = f"maintenance of {app.name} is over: edged acts again"
+    new = replace(app, kept=replace(app.kept, maintenance=wanted))
+    return Judgement(
+        replace(state, apps={**state.apps, app.name: new}),
+        events=(told, done(fact, app.name, message)),
+        touched=(app.name,),
+    )

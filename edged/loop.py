@@ -1,0 +1,212 @@
+"""The one thread that owns state: take facts, judge, hand out actions, publish, then feed the watchdog."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .config import Config
+from .durable import Differ
+from .judge import judge, next_wake
+from .observe.jobs import Job, plan
+from .ports import Clock
+from .report.recorder import Output
+from .report.retained import changes
+from .report.snapshot import Snapshot
+from .vocabulary.actions import Action
+from .vocabulary.events import Event
+from .vocabulary.facts import ActionFinished, ConfigLoaded, Fact, Tick
+from .vocabulary.state import State
+
+log = logging.getLogger(__name__)
+
+BOUND = 20_000
+LONGEST_WAIT = 1.0
+"""Seconds between two turns when nothing happens."""
+
+
+class NewConfig(Struct, frozen=True):
+    """A configuration whose every fallible part is already built; taking it over cannot fail."""
+
+    fact: ConfigLoaded
+    config: Config
+    take_over: Callable[[], None]
+
+
+class Inbox:
+    """Where every other thread puts what it saw. Putting never waits and may be done in a signal handler."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Fact | NewConfig] = queue.SimpleQueue()
+        self.lost = 0
+
+    def post(self, item: Fact | NewConfig) -> None:
+        if self._queue.qsize() >= BOUND:
+            self.lost += 1
+            return
+        self._queue.put(item)
+
+    def take(self, timeout: float) -> list[Fact | NewConfig]:
+        """Everything that is there, after waiting up to ``timeout`` seconds for the first."""
+        items: list[Fact | NewConfig] = []
+        try:
+            items.append(self._queue.get(timeout=timeout) if timeout > 0.0 else self._queue.get_nowait())
+            while len(items) < 500:
+                items.append(self._queue.get_nowait())
+        except queue.Empty:
+            return items
+        return items
+
+
+class Hands(Struct, frozen=True):
+    """What the loop reaches the other stages with."""
+
+    act: Callable[[Action], None]
+    """Begins an action that needs no journal."""
+    record: Callable[[Output], None]
+    observe: Callable[[Mapping[tuple[str, str], Job]], None]
+    publish: Callable[[Snapshot], None]
+    """Shows a new snapshot to the readers."""
+    metrics: Callable[[Snapshot], None]
+    """Sends the regular sample."""
+    alive: Callable[[], str]
+    """Supervises all workers: empty when all is well, else what hangs."""
+    feed: Callable[[], None]
+    """The service manager's watchdog."""
+
+
+class Loop:
+    def __init__(
+        self,
+        state: State,
+        config: Config,
+        inbox: Inbox,
+        clock: Clock,
+        hands: Hands,
+        differ: Differ,
+        meta: Callable[[Snapshot], dict[str, bytes]],
+    ) -> None:
+        self._state, self._config = state, config
+        self._inbox, self._clock, self._hands, self._differ, self._meta = inbox, clock, hands, differ, meta
+        self._shot = Snapshot(State(), config, clock.now(), clock.wall())
+        self._told_meta: dict[str, bytes] = {}
+        self._lags: deque[tuple[float, float]] = deque(maxlen=600)
+        self._metrics_at = 0.0
+        self._hung = ""
+        self._planned: dict[str, tuple[Any, Any]] = {}
+        self._planned_config: Config | None = None
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def lag(self) -> float:
+        """Longest wait of a fact for its turn within the last minute, seconds."""
+        since = time.monotonic() - 60.0
+        return max((lag for at, lag in tuple(self._lags) if at >= since), default=0.0)
+
+    def turn(self) -> None:
+        """One completed turn. Whatever it raises is a bug: the process should end and be started anew."""
+        items = self._inbox.take(self._wait())
+        if not items:
+            items = [Tick(at=self._clock.now())]
+        elif not isinstance(items[0], NewConfig):
+            self._lags.append((time.monotonic(), max(0.0, self._clock.now() - items[0].at)))
+        for item in items:
+            self._take(item)
+        self._after()
+
+    def _wait(self) -> float:
+        due = next_wake(self._state, self._config)
+        return LONGEST_WAIT if due is None else min(LONGEST_WAIT, max(0.0, due - self._clock.now()))
+
+    def _take(self, item: Fact | NewConfig) -> None:
+        if isinstance(item, NewConfig):
+            item.take_over()
+            self._config = item.config
+            item = item.fact
+        now = self._clock.now()
+        judged = judge(self._state, item, self._config, now)
+        self._state = judged.state
+        for action in judged.actions:
+            if not action.journalled:
+                self._hands.act(action)
+        journalled = tuple(a for a in judged.actions if a.journalled)
+        outcomes = ((item.action_id, _outcome(item)),) if isinstance(item, ActionFinished) and _kept(item) else ()
+        self._publish(judged.events, journalled, outcomes, now)
+
+    def _publish(
+        self,
+        events: tuple[Event, ...],
+        actions: tuple[Action, ...],
+        outcomes: tuple[tuple[str, bytes], ...],
+        now: float,
+    ) -> None:
+        shot = Snapshot(self._state, self._config, now, self._clock.wall())
+        retained = changes(self._shot, shot)
+        meta = self._meta(shot)
+        if meta != self._told_meta:
+            retained.update({k: v for k, v in meta.items() if self._told_meta.get(k) != v})
+            self._told_meta = meta
+        self._shot = shot
+        state = self._differ.changes(self._state)
+        if not (events or actions or outcomes or retained or state):
+            return
+        self._hands.record(
+            Output(
+                wall=shot.wall,
+                now=now,
+                events=events,
+                state=state,
+                retained=retained,
+                actions=actions,
+                outcomes=outcomes,
+                intents=tuple((a.id, msgspec.json.encode(a)) for a in actions),
+            )
+        )
+
+    def _after(self) -> None:
+        self._hands.publish(self._shot)
+        self._replan()
+        now = time.monotonic()
+        if self._config.mqtt is not None and now >= self._metrics_at and self._state.host.sample is not None:
+            self._metrics_at = now + self._config.mqtt.metrics_every
+            self._hands.metrics(self._shot)
+        hung = self._hands.alive()
+        if hung and hung != self._hung:
+            log.error("%s: the watchdog is not fed until it goes on", hung)
+        elif self._hung and not hung:
+            log.warning("all workers go on again")
+        self._hung = hung
+        if not hung:
+            self._hands.feed()
+
+    def _replan(self) -> None:
+        """Jobs follow from configuration and containers: nothing to do while none of these objects is a new one."""
+        basis = {name: (app.container, app.config) for name, app in self._state.apps.items()}
+        same = (
+            self._planned_config is self._config
+            and basis.keys() == self._planned.keys()
+            and all(
+                now[0] is self._planned[name][0] and now[1] is self._planned[name][1] for name, now in basis.items()
+            )
+        )
+        if not same:
+            self._planned, self._planned_config = basis, self._config
+            self._hands.observe(plan(self._config, self._state.apps.values()))
+
+
+def _kept(fact: ActionFinished) -> bool:
+    return fact.action != "CaptureEvidence"
+
+
+def _outcome(fact: ActionFinished) -> bytes:
+    outcome: dict[str, Any] = {"ok": fact.ok, "seconds": round(fact.seconds, 3), "error": fact.error}
+    return msgspec.json.encode(outcome)

@@ -1,0 +1,15 @@
+"""Reads the world, never decides. ``CHECKS`` has one function for each kind of check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..vocabulary.facts import Fact
+from .checks import World, host, probe, resources
+
+__all__ = ["CHECKS", "Check", "World"]
+
+Check = Callable[[Any, World], tuple[Fact, ...]]
+
+CHECKS: dict[str, Check] = {"resources": resources, "host": host, "probe": probe, "dependency": probe}

@@ -1,0 +1,77 @@
+"""The checks. Each looks once and says what it saw; none decides anything."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..ports import Clock, Containers, Host, NotFound, PortError, Prober
+from ..vocabulary.facts import CheckFailed, Fact, HostSampled, ProbeFinished, ResourcesSampled
+from ..vocabulary.world import Usage
+from .jobs import HostJob, ProbeJob, ResourcesJob
+
+
+class World(Struct, frozen=True):
+    """What the checks look at."""
+
+    clock: Clock
+    host: Host
+    prober: Prober
+    containers: Containers
+
+
+STATS_LIMIT = 3
+"""One-shot stats cost the engine 1–2 s each: no more of them in one pass."""
+
+
+def resources(job: ResourcesJob, world: World) -> tuple[Fact, ...]:
+    """Memory and CPU of every running container, from cgroup files; from the engine where those are not readable."""
+    usages: list[Usage] = []
+    unreadable: list[tuple[str, PortError]] = []
+    for container_id, pid in job.containers:
+        try:
+            usages.append(world.host.usage(container_id, pid))
+        except NotFound:
+            continue
+        except PortError as error:
+            unreadable.append((container_id, error))
+    facts: list[Fact] = []
+    for container_id, _ in unreadable[:STATS_LIMIT]:
+        try:
+            usages.append(world.containers.usage(container_id))
+        except NotFound:
+            continue
+        except PortError as error:
+            unreadable.append((container_id, error))
+    if unreadable and not usages:
+        facts.append(CheckFailed(at=world.clock.now(), check="resources", subject="host", error=str(unreadable[-1][1])))
+    if usages:
+        facts.append(ResourcesSampled(at=world.clock.now(), usages=tuple(usages)))
+    return tuple(facts)
+
+
+def host(job: HostJob, world: World) -> tuple[Fact, ...]:
+    """Memory, CPU, disks, temperature, clock of this host."""
+    sample = world.host.sample(job.disks)
+    return (HostSampled(at=world.clock.now(), host=sample),)
+
+
+def probe(job: ProbeJob, world: World) -> tuple[Fact, ...]:
+    """Asks an app or a dependency whether it is well."""
+    started = world.clock.now()
+    if job.http:
+        answer = world.prober.http(job.http, job.timeout, job.ca_file)
+    elif job.tcp:
+        answer = world.prober.tcp(job.tcp, job.timeout)
+    else:
+        answer = world.prober.dns(job.dns, job.timeout)
+    return (
+        ProbeFinished(
+            at=world.clock.now(),
+            kind="app" if job.kind == "app" else "dependency",
+            subject=job.subject,
+            ok=answer.ok,
+            seconds=answer.seconds,
+            detail=answer.detail,
+            started=started,
+        ),
+    )

@@ -1,0 +1,276 @@
+"""What the stages need from the outside world. ``adapters`` implements these; tests may too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from .vocabulary.events import Event
+from .vocabulary.facts import ContainerChanged
+from .vocabulary.world import Container, HostSample, Usage
+
+
+class PortError(Exception):
+    """The outside world did not do what was asked. The message is for the operator."""
+
+
+class Unreachable(PortError):
+    """Nobody answers: the engine, the broker, the socket is not there or does not respond in time."""
+
+
+class NotFound(PortError):
+    """The container (file, unit …) that was named does not exist."""
+
+
+class Refused(PortError):
+    """It answered, and said no."""
+
+
+class StorageError(PortError):
+    """The state folder cannot be written or read: full, read-only, damaged."""
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds on edged's own clock: monotonic, counting suspend, continuous over reboots of the host."""
+
+    def wall(self) -> float:
+        """Unix time. May jump; only for people and for talking to others."""
+
+
+class Containers(Protocol):
+    """A container engine. Every call has its own timeout and raises ``PortError``."""
+
+    def ping(self, timeout: float = 5.0) -> str:
+        """The engine's version, asked on a new connection."""
+
+    def list_all(self) -> tuple[Container, ...]:
+        """All containers, stopped ones too, without inspecting each one."""
+
+    def inspect(self, container_id: str) -> tuple[Container, dict[str, Any]]:
+        """One container, and the engine's whole answer."""
+
+    def start(self, container_id: str, timeout: float) -> None: ...
+
+    def restart(self, container_id: str, stop_timeout: float, timeout: float) -> None: ...
+
+    def stop(self, container_id: str, stop_timeout: float, timeout: float) -> None: ...
+
+    def pause(self, container_id: str, timeout: float) -> None: ...
+
+    def unpause(self, container_id: str, timeout: float) -> None: ...
+
+    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float) -> bytes:
+        """The last log lines, stdout and stderr together, with timestamps."""
+
+    def usage(self, container_id: str) -> Usage:
+        """One-shot stats: slow (1–2 s on old engines), for hosts whose cgroup files cannot be read."""
+
+    def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
+        """Messages of the event stream from Unix time ``since`` on; blocks. ``at`` stamps each one.
+
+        Yields ``None`` right after the engine has accepted the connection, and again after every few seconds
+        of silence, which only shows that the caller's thread lives. Raises ``Unreachable`` when the stream
+        breaks (a half-open one may not) and ends when ``close_events`` was called.
+        """
+
+    def close_events(self) -> None:
+        """Ends a blocked ``events`` from another thread."""
+
+
+class Host(Protocol):
+    def sample(self, disks: Sequence[str]) -> HostSample: ...
+
+    def usage(self, container_id: str, pid: int | None) -> Usage:
+        """From the container's cgroup files; raises ``NotFound`` or ``PortError``."""
+
+
+class Answer(Struct, frozen=True):
+    """What a probe got."""
+
+    ok: bool
+    seconds: float
+    detail: str = ""
+
+
+class Prober(Protocol):
+    """Every call returns within ``timeout`` seconds in all.
+
+    A refused connection, a time-out or a bad status is an answer (``ok=False``); a probe that cannot be
+    made at all (no descriptors left, unreadable CA file) raises ``PortError``.
+    """
+
+    def http(self, url: str, timeout: float, ca_file: str = "") -> Answer: ...
+
+    def tcp(self, address: str, timeout: float) -> Answer: ...
+
+    def dns(self, name: str, timeout: float) -> Answer: ...
+
+
+class Services(Protocol):
+    """systemd units of this host."""
+
+    def stopped_on_purpose(self, unit: str, timeout: float) -> bool:
+        """True when a person or the system stopped the unit cleanly and nothing failed."""
+
+    def restart(self, unit: str, timeout: float) -> None: ...
+
+
+class EvidenceStore(Protocol):
+    """Bounded folder of evidence records."""
+
+    def save(self, name: str, record: Mapping[str, Any]) -> tuple[str, str, int]:
+        """Writes a record durably and returns (path, digest, bytes). Oldest records make room."""
+
+
+class Notifier(Protocol):
+    """The service manager. Everything is a no-op when there is none."""
+
+    @property
+    def watchdog_seconds(self) -> float | None:
+        """The service manager's limit between two ``watchdog`` calls."""
+
+    def ready(self, status: str) -> None: ...
+
+    def reloading(self) -> None: ...
+
+    def stopping(self, status: str) -> None: ...
+
+    def status(self, text: str) -> None: ...
+
+    def watchdog(self) -> None: ...
+
+
+class StoredEvent(Struct, frozen=True):
+    """One row of the event log."""
+
+    sequence: int
+    boot: int
+    wall: float
+    """Unix time at which it happened."""
+    topic: str
+    """Below ``edged/v1/<device>/``: ``event``, later ``res/<type>/<id>``."""
+    payload: bytes
+
+
+class Retained(Struct, frozen=True):
+    """The wanted content of one retained topic. An empty payload clears it."""
+
+    topic: str
+    payload: bytes
+    version: int
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What one turn of the loop wants on disk, all or nothing."""
+
+    wall: float
+    now: float
+    state: dict[str, bytes] = {}
+    """Encoded durable state by key; an empty value deletes the key."""
+    events: tuple[tuple[str, Event], ...] = ()
+    """(topic, event) in order."""
+    retained: dict[str, bytes] = {}
+    intents: tuple[tuple[str, bytes], ...] = ()
+    """(action id, encoded action) about to begin."""
+    outcomes: tuple[tuple[str, bytes], ...] = ()
+    """(action id, encoded outcome) of ended actions."""
+
+
+class Store(Protocol):
+    """All that edged keeps. One SQLite file; every commit is synced. Raises ``StorageError``."""
+
+    def commit(self, batch: Batch, encode: Callable[[int, int, float, Event], bytes]) -> int:
+        """Writes a batch in one transaction and returns the highest sequence number given out so far.
+
+        ``encode(sequence, boot, wall, event)`` makes an event's payload. Sequence numbers have no gaps.
+        """
+
+    def load_state(self) -> dict[str, bytes]: ...
+
+    def open_intents(self) -> list[tuple[str, bytes]]:
+        """Actions that had begun and were not seen to end."""
+
+    def unsent(self, after: int, limit: int) -> list[StoredEvent]:
+        """Events not yet acknowledged by the broker with ``sequence > after``, in order."""
+
+    def acknowledge(self, through: int) -> None:
+        """Every event up to and including this sequence number has been acknowledged by the broker."""
+
+    def unsent_retained(self, limit: int) -> list[Retained]: ...
+
+    def acknowledge_retained(self, topic: str, version: int) -> None: ...
+
+    def forget_retained_acks(self, topic: str | None = None) -> None:
+        """The broker may have lost this retained message, or all of them: send again."""
+
+    def give_up(self, sequence: int, reason: str) -> None:
+        """The broker will never take this event; ``trim`` reports it. The caller acknowledges it as well."""
+
+    def trim(
+        self, now: float, spool_size: int, spool_age: float, keep: float, max_size: int
+    ) -> list[tuple[int, int, int, str]]:
+        """Enforces the bounds, a limited amount of work per call. ``now``: edged's own clock, as in ``Batch``.
+
+        Returns (first, last, count, reason) of events given up unsent, once; the reason is ``size``, ``age``,
+        ``refused``, ``damaged`` or ``lost``. After a crash it returns again what no committed ``EventsDropped``
+        has told yet.
+        """
+
+    def spool(self) -> tuple[int, int]:
+        """(messages, bytes) not yet acknowledged."""
+
+    def history(self, since_wall: float, types: Sequence[str], limit: int) -> list[StoredEvent]:
+        """The newest ``limit`` events of these types (none given: of all), oldest first. May take seconds."""
+
+    def close(self) -> None: ...
+
+
+class Message(Struct, frozen=True):
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class Broker(Protocol):
+    """An MQTT 5 connection that keeps itself up. Callbacks run on its thread and must only enqueue.
+
+    Connections are numbered. Nothing of one connection is carried over to the next: what was not acknowledged
+    when it broke is for the caller to send again.
+    """
+
+    def start(self) -> None: ...
+
+    def publish(self, message: Message, connection: int) -> int:
+        """Hands a QoS 1 message over and returns its id, unique over all connections. Does not block.
+
+        Raises ``Unreachable`` when that connection is gone, and ``Refused`` when the broker has said that it
+        takes no message like that (too large).
+        """
+
+    def drop(self, connection: int, reason: str) -> None:
+        """This connection is of no use (nothing is acknowledged): break it and make a new one."""
+
+    def stop(self, last: Message | None, timeout: float) -> None:
+        """Publishes ``last``, waits for its acknowledgement, disconnects."""
+
+
+class Request(Struct, frozen=True):
+    path: str
+    query: dict[str, list[str]]
+    body: bytes
+    peer: str
+    """``local:uid=1000(ann)`` on the Unix socket, the address on TCP."""
+
+
+class Response(Struct, frozen=True):
+    status: int
+    body: bytes | Iterator[bytes]
+    """An iterator is sent as it comes, until the connection is closed."""
+    content_type: str = "application/json"
+
+
+Routes = Mapping[tuple[str, str], Callable[[Request], Response]]
+"""(method, path) -> what answers it."""

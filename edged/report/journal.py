@@ -1,0 +1,118 @@
+"""One line in the log for each transition and action, with its reason. Plain for people, JSON for machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..config.units import format_duration
+from ..vocabulary import events as ev
+from .payloads import rfc3339
+
+PRIORITY = {"critical": 3, "warning": 4, "info": 6}
+"""syslog priorities, which journald reads from a ``<N>`` prefix."""
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def severity(event: ev.Event) -> str:
+    """How loud the line is."""
+    match event:
+        case ev.AlertRaised() | ev.AlertChanged():
+            return event.severity
+        case ev.RecoveryGaveUp() | ev.EventsDropped():
+            return "critical"
+        case ev.RecoveryFailed() | ev.ConfigRefused() | ev.AlertFlapping() | ev.RecoveryHeld():
+            return "warning"
+        case ev.ActionEnded(ok=False) | ev.StorageTrouble(ok=False) | ev.CheckBroken(broken=True):
+            return "warning"
+        case _:
+            return "info"
+
+
+def sentence(event: ev.Event) -> str:
+    """What happened, in words: to whom, what, why, and what comes next."""
+    who = event.subject
+    match event:
+        case ev.EdgedStarted():
+            return f"edged {event.version} started, run {event.boot}; the run before ended: {event.previous_end}"
+        case ev.EdgedStopping():
+            return f"edged is stopping: {event.reason}; containers are left as they are"
+        case ev.AppChanged():
+            return f"{who}: {event.old} → {event.new}: {event.reason}"
+        case ev.AlertRaised():
+            return f"ALERT {event.name} {who} ({event.severity}): {event.summary}. Next: {event.advice}"
+        case ev.AlertChanged():
+            return f"ALERT {event.name} {who}: {event.old} → {event.severity}: {event.summary}"
+        case ev.AlertCleared():
+            return f"cleared {event.name} {who} after {_s(event.seconds)}: {event.summary}"
+        case ev.AlertFlapping():
+            return (
+                f"{event.name} {who} changed {event.changes} times within {_s(event.seconds)}: it flaps, and is held "
+                "as raised in silence until it is calm"
+            )
+        case ev.ActionStarted():
+            attempt = f", attempt {event.attempt}" if event.attempt else ""
+            return f"{who}: {event.action} begins{attempt}: {event.reason}"
+        case ev.ActionEnded():
+            how = "done" if event.ok else f"FAILED: {event.error}"
+            return f"{who}: {event.action} {how} ({_s(event.seconds)})"
+        case ev.RecoveryStarted():
+            return f"{who}: recovery from {event.ailment} begins {_s(event.detected_after)} after the first sign: {event.reason}"
+        case ev.RecoverySucceeded():
+            return (
+                f"{who}: recovered from {event.ailment} in {_s(event.seconds)} by {event.by}, "
+                f"attempts: {event.attempts}; verified healthy"
+            )
+        case ev.RecoveryFailed():
+            return f"{who}: attempt {event.attempt} did not help: {event.reason}; the next one in {_s(event.next_in)}"
+        case ev.RecoveryHeld():
+            return f"{who}: no action on {event.ailment}: {event.reason}"
+        case ev.RecoveryGaveUp():
+            return (
+                f"{who}: {event.attempts} attempts spent the budget and did not help ({event.ailment}); a person is "
+                f"needed, one slow retry in {_s(event.retry_in)}"
+            )
+        case ev.MaintenanceChanged():
+            if event.on:
+                return f"{who}: maintenance by {event.owner} for {_s(event.seconds)}: {event.why}"
+            return f"{who}: maintenance by {event.owner} is over after {_s(event.seconds)}: {event.why}"
+        case ev.ConfigReloaded():
+            return f"configuration {event.path} is in force; changed: {', '.join(event.changed) or 'nothing'}"
+        case ev.ConfigRefused():
+            return f"configuration {event.path} refused, the one before stays in force: {'; '.join(event.errors)}"
+        case ev.CheckBroken():
+            if event.broken:
+                return f"{who}: the check {event.check} cannot be made, so nothing is concluded from it: {event.error}"
+            return f"{who}: the check {event.check} works again"
+        case ev.CommandAnswered():
+            code = f" [{event.reason}]" if event.reason else ""
+            return f"{who}: command {event.command} by {event.origin} {event.status}{code}: {event.message}"
+        case ev.EventsDropped():
+            return (
+                f"{event.count} events ({event.first}–{event.last}) were given up unsent: the spool's "
+                f"{event.reason} limit was reached"
+            )
+        case ev.StorageTrouble():
+            return (
+                "the state folder can be written again" if event.ok else f"reports are not being stored: {event.error}"
+            )
+    return f"{who}: {event.type}"
+
+
+def _s(seconds: float) -> str:
+    if seconds < 10.0:
+        return f"{seconds:.2f} s" if seconds < 1.0 else f"{seconds:.1f} s"
+    return format_duration(round(seconds))
+
+
+def line(event: ev.Event, wall: float, style: str, *, prefix: bool) -> str:
+    """The line for the log. ``prefix``: with journald's priority in front."""
+    level = severity(event)
+    head = f"<{PRIORITY[level]}>" if prefix else ""
+    if style == "json":
+        body: dict[str, Any] = {"time": rfc3339(wall), "level": level, "event": event.type, "message": sentence(event)}
+        body["data"] = {f: getattr(event, f) for f in event.__struct_fields__}
+        return head + _encode(body).decode()
+    return head + sentence(event)

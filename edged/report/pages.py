@@ -1,0 +1,167 @@
+"""What is served over HTTP: for people, Prometheus and probes on TCP; for the command line on the Unix socket."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from ..ports import Request, Response, Routes, StorageError, StoredEvent
+from ..vocabulary.events import CommandAnswered
+from ..vocabulary.facts import CommandReceived, Fact
+from .answers import FINAL, Answers
+from .metrics import Counters, Vitals, render
+from .snapshot import Snapshot
+from .status import status
+
+encode = msgspec.json.Encoder(order="deterministic").encode
+
+STALE = 15.0
+"""Seconds without a turn of the loop after which edged is not healthy."""
+COMMAND_TIMEOUT = 300.0
+HISTORY_LIMIT = 1000
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where the pages get their content."""
+
+    snapshot: Callable[[], Snapshot]
+    turned: Callable[[], float]
+    """Monotonic time of the loop's last turn."""
+    counters: Counters
+    vitals: Vitals
+    outbox: Callable[[], dict[str, Any]]
+    history: Callable[[float, tuple[str, ...], int], list[StoredEvent]]
+    now: Callable[[], float]
+    post: Callable[[Fact], None]
+    answers: Answers
+
+
+def public_routes(source: Source) -> Routes:
+    """Read-only: status, metrics, liveness."""
+    return {
+        ("GET", "/"): lambda request: _overview(source),
+        ("GET", "/metrics"): lambda request: _metrics(source),
+        ("GET", "/healthz"): lambda request: _health(source),
+        ("GET", "/readyz"): lambda request: _ready(source),
+        ("GET", "/status.json"): lambda request: _status(source),
+    }
+
+
+def local_routes(source: Source) -> Routes:
+    """The command line's API."""
+    return {
+        ("GET", "/v1/status"): lambda request: _status(source),
+        ("GET", "/v1/events"): lambda request: _events(source, request),
+        ("POST", "/v1/commands"): lambda request: _command(source, request),
+    }
+
+
+def _json(content: Any, code: int = 200) -> Response:
+    return Response(code, encode(content) + b"\n")
+
+
+def _status(source: Source) -> Response:
+    return _json(status(source.snapshot(), source.outbox()))
+
+
+def _metrics(source: Source) -> Response:
+    page = render(source.snapshot(), source.counters, source.vitals)
+    return Response(200, page, "text/plain; version=0.0.4; charset=utf-8")
+
+
+def _health(source: Source) -> Response:
+    """Is edged itself alive? Says nothing of the apps."""
+    silent = time.monotonic() - source.turned()
+    if silent > STALE:
+        return _json({"status": "stuck", "reason": f"no turn of the loop for {silent:.0f} s"}, 503)
+    return _json({"status": "ok"})
+
+
+def _ready(source: Source) -> Response:
+    """Does edged see and may it act?"""
+    state = source.snapshot().state
+    if state.stopping:
+        return _json({"status": "stopping"}, 503)
+    if not state.engine.up:
+        return _json(
+            {"status": "waiting", "reason": state.engine.error or "the container engine was not seen yet"}, 503
+        )
+    return _json({"status": "ready"})
+
+
+def _overview(source: Source) -> Response:
+    """A plain page for whoever opens the address in a browser."""
+    picture = status(source.snapshot(), source.outbox())
+    lines = [
+        f"edged {picture['version']} on {picture['device']}, run {picture['boot']} since {picture['since']}",
+        f"engine {'up' if picture['engine']['up'] else 'DOWN'}, config {picture['config']['path'] or 'none'}",
+        "",
+        *(f"{name:<24} {app['state']:<10} {app['reason']}" for name, app in picture["apps"].items()),
+        "",
+        *(f"{a['severity'].upper():<9} {a['name']} {a['subject']}: {a['summary']}" for a in picture["alerts"]),
+        "" if picture["alerts"] else "no alerts",
+        "also here: /metrics /healthz /readyz /status.json",
+    ]
+    return Response(200, ("\n".join(lines) + "\n").encode(), "text/plain; charset=utf-8")
+
+
+def _events(source: Source, request: Request) -> Response:
+    """Past events: ``since`` (Unix time), ``type`` (repeatable)."""
+    try:
+        since = float(request.query.get("since", ["0"])[0])
+    except ValueError:
+        return _json({"error": "since must be a Unix time"}, 400)
+    try:
+        rows = source.history(since, tuple(request.query.get("type", ())), HISTORY_LIMIT)
+    except StorageError as error:
+        return _json({"error": str(error)}, 503)
+    return Response(200, b"[" + b",".join(row.payload for row in rows) + b"]\n")
+
+
+class CommandRequest(msgspec.Struct, forbid_unknown_fields=True):
+    type: str
+    args: dict[str, Any] = {}
+
+
+def _command(source: Source, request: Request) -> Response:
+    """Hands a command to the loop and streams its answers, one JSON object per line."""
+    try:
+        wanted = msgspec.json.decode(request.body, type=CommandRequest)
+    except msgspec.MsgspecError as error:
+        return _json({"error": f"not a command: {error}"}, 400)
+    command_id = str(uuid.uuid4())
+    source.answers.expect(command_id)
+    source.post(
+        CommandReceived(at=source.now(), id=command_id, type=wanted.type, args=wanted.args, origin=request.peer)
+    )
+    return Response(200, _follow(source, command_id), "application/x-ndjson")
+
+
+def _follow(source: Source, command_id: str) -> Iterator[bytes]:
+    last: CommandAnswered | None = None
+    for last in source.answers.follow(command_id, COMMAND_TIMEOUT):
+        yield encode(_answer(last)) + b"\n"
+    if last is None or last.status not in FINAL:
+        late = {
+            "id": command_id,
+            "status": "failed",
+            "reason": "timeout",
+            "message": f"no result within {COMMAND_TIMEOUT:.0f} s; edged status shows how it stands",
+        }
+        yield encode(late) + b"\n"
+
+
+def _answer(event: CommandAnswered) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "command": event.command,
+        "app": event.subject,
+        "status": event.status,
+        "reason": event.reason,
+        "message": event.message,
+        "result": event.result,
+    }

@@ -1,0 +1,73 @@
+"""What goes over the wire, as bytes. Pure: the same arguments always give the same bytes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ..vocabulary.events import Event
+
+PREFIX = "edged/v1"
+_encoder = msgspec.json.Encoder(order="deterministic")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CloudEvent(msgspec.Struct, frozen=True):
+    """CloudEvents 1.0 in JSON, in this order of keys; ``boot`` and ``sequence`` are extension attributes."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str
+    datacontenttype: str
+    subject: str
+    boot: int
+    sequence: int
+    data: dict[str, Any]
+
+
+class Status(msgspec.Struct, frozen=True):
+    state: str
+    boot: int
+    since: str
+    config: str
+
+
+def topic_prefix(device: str) -> str:
+    """Everything a device publishes is below this, and it is the ``source`` of its events."""
+    return f"{PREFIX}/{device}"
+
+
+def rfc3339(wall: float) -> str:
+    """Unix time as UTC with milliseconds. Times that no calendar has become the epoch."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=round(wall * 1000))
+    except (OverflowError, ValueError):
+        moment = _EPOCH
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def encode_event(sequence: int, boot: int, wall: float, event: Event, *, device: str) -> bytes:
+    data: dict[str, Any] = {name: getattr(event, name) for name in event.__struct_fields__}
+    return _encoder.encode(
+        CloudEvent(
+            specversion="1.0",
+            id=f"{boot}-{sequence}",
+            source=topic_prefix(device),
+            type=f"dev.edged.{event.type}",
+            time=rfc3339(wall),
+            datacontenttype="application/json",
+            subject=event.subject,
+            boot=boot,
+            sequence=sequence,
+            data=data,
+        )
+    )
+
+
+def status_payload(state: str, boot: int, since: float, config_digest: str) -> bytes:
+    """``state``: ``online``, ``stopping`` or ``offline``. ``since``: Unix time."""
+    return _encoder.encode(Status(state=state, boot=boot, since=rfc3339(since), config=config_digest))

@@ -1,0 +1,219 @@
+"""Takes each turn's outcome to disk, log and readers, off the loop's thread.
+
+The order is fixed: log line, commit, then the actions that had to be journalled first, then answers and the
+outbox. A disk that is full or gone delays no action: what could not be stored is kept, up to a bound, and tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from ..ports import Batch, Clock, StorageError, Store
+from ..vocabulary.actions import Action
+from ..vocabulary.events import CommandAnswered, Event
+from ..vocabulary.facts import Fact, StorageSeen
+
+log = logging.getLogger(__name__)
+
+RETRY = 5.0
+TIDY_EVERY = 60.0
+KEEP_EVENTS = 5000
+"""Events that are kept in memory while the disk does not take them."""
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """What one turn of the loop came to."""
+
+    wall: float
+    now: float
+    events: tuple[Event, ...] = ()
+    state: dict[str, bytes] = {}
+    retained: dict[str, bytes] = {}
+    intents: tuple[tuple[str, bytes], ...] = ()
+    outcomes: tuple[tuple[str, bytes], ...] = ()
+    actions: tuple[Action, ...] = ()
+    """To be begun when the intents are on disk."""
+
+
+class Sinks(Struct, frozen=True):
+    """Where things go from here."""
+
+    encode: Callable[[int, int, float, Event], bytes]
+    line: Callable[[Event, float], None]
+    act: Callable[[Action], None]
+    answer: Callable[[CommandAnswered], None]
+    count: Callable[[Event], None]
+    kick: Callable[[], None]
+    post: Callable[[Fact], None]
+    tidy: Callable[[], None]
+    """Enforces the bounds of the store; called now and then."""
+
+
+class Recorder:
+    """One thread between the loop and everything durable."""
+
+    def __init__(self, store: Store, clock: Clock, sinks: Sinks) -> None:
+        self._store, self._clock, self._sinks = store, clock, sinks
+        self._pending: deque[Output] = deque()
+        self._lock = threading.Condition()
+        self._stopped = False
+        self._unstored: list[Output] = []
+        self._lost = 0
+        self._error = ""
+        self._retry_at = 0.0
+        self._tidied = time.monotonic()
+        self._idle = True
+        self.last_beat = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="edged-recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, output: Output) -> None:
+        """Never waits for the disk."""
+        with self._lock:
+            self._pending.append(output)
+            self._lock.notify()
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until everything handed over so far was dealt with."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            while (self._pending or not self._idle) and self._thread.is_alive():
+                if (
+                    not self._lock.wait(min(0.05, max(0.0, deadline - time.monotonic())))
+                    and time.monotonic() >= deadline
+                ):
+                    return False
+        return True
+
+    def stop(self, timeout: float) -> None:
+        self.flush(timeout)
+        with self._lock:
+            self._stopped = True
+            self._lock.notify()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._idle = True
+                self._lock.notify_all()
+                while not self._pending and not self._stopped and time.monotonic() - self._tidied < TIDY_EVERY:
+                    self.last_beat = time.monotonic()
+                    wait = RETRY if self._unstored else 5.0
+                    if not self._lock.wait(wait) and self._unstored:
+                        break
+                if self._stopped and not self._pending:
+                    return
+                outputs, self._idle = list(self._pending), False
+                self._pending.clear()
+            self.last_beat = time.monotonic()
+            self._take(outputs)
+            self._tidy()
+
+    def _take(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            for event in output.events:
+                self._sinks.line(event, output.wall)
+                self._sinks.count(event)
+        self._commit(outputs)
+        for output in outputs:
+            for action in output.actions:
+                self._sinks.act(action)
+        for output in outputs:
+            for event in output.events:
+                if isinstance(event, CommandAnswered):
+                    self._sinks.answer(event)
+        if any(output.events or output.retained for output in outputs):
+            self._sinks.kick()
+
+    def _tidy(self) -> None:
+        now = time.monotonic()
+        if now - self._tidied < TIDY_EVERY:
+            return
+        self._tidied = now
+        try:
+            self._sinks.tidy()
+        except StorageError as error:
+            self._tell(str(error))
+
+    def _commit(self, outputs: list[Output]) -> None:
+        """Stores everything, with what could not be stored before; on failure it is kept for the next try."""
+        waiting = [*self._unstored, *outputs]
+        now = time.monotonic()
+        if self._unstored and now < self._retry_at:
+            self._unstored = self._bounded(waiting)
+            return
+        batches = [_batch(output) for output in waiting]
+        done = 0
+        try:
+            for batch in _merged(batches):
+                self._store.commit(batch, self._sinks.encode)
+                done += 1
+        except StorageError as error:
+            self._retry_at = now + RETRY
+            self._unstored = self._bounded(waiting)
+            self._tell(str(error))
+            return
+        self._unstored = []
+        if self._error:
+            if self._lost:
+                log.error("%d events were lost while the state folder could not be written", self._lost)
+            self._lost = 0
+            self._tell("")
+
+    def _tell(self, error: str) -> None:
+        if error != self._error:
+            self._error = error
+            self._sinks.post(StorageSeen(at=self._clock.now(), ok=not error, error=error))
+
+    def _bounded(self, outputs: list[Output]) -> list[Output]:
+        count = 0
+        for index in range(len(outputs) - 1, -1, -1):
+            count += len(outputs[index].events)
+            if count > KEEP_EVENTS:
+                self._lost += sum(len(o.events) for o in outputs[: index + 1])
+                return outputs[index + 1 :]
+        return outputs
+
+
+def _batch(output: Output) -> Batch:
+    return Batch(
+        wall=output.wall,
+        now=output.now,
+        state=output.state,
+        retained=output.retained,
+        intents=output.intents,
+        outcomes=output.outcomes,
+        events=tuple(("event", event) for event in output.events),
+    )
+
+
+def _merged(batches: list[Batch]) -> list[Batch]:
+    """Turns that came close together are one transaction: the sync is what costs.
+
+    Events keep the wall time of their own turn: turns that both tell something are merged only within 50 ms.
+    """
+    merged: list[Batch] = []
+    for batch in batches:
+        last = merged[-1] if merged else None
+        if last is not None and (not batch.events or not last.events or abs(batch.wall - last.wall) < 0.05):
+            merged[-1] = Batch(
+                wall=batch.wall if batch.events else last.wall,
+                now=batch.now,
+                state={**last.state, **batch.state},
+                retained={**last.retained, **batch.retained},
+                events=(*last.events, *batch.events),
+                intents=(*last.intents, *batch.intents),
+                outcomes=(*last.outcomes, *batch.outcomes),
+            )
+        else:
+            merged.append(batch)
+    return merged

@@ -1,0 +1,86 @@
+"""Retained MQTT topics: what a console sees the moment it connects. Pure: what changed from one turn to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from .. import __version__
+from ..vocabulary.state import Alert, AppState
+from .snapshot import Snapshot, alerts
+from .status import alert, app_state
+
+encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def level(name: str) -> str:
+    """A name as one topic level: ``/ + # %`` and control characters are percent-encoded."""
+    return quote(name, safe=" !$&'()*,;=:@-._~")
+
+
+def meta_payload(shot: Snapshot, host: dict[str, Any]) -> bytes:
+    """Birth: versions, facts of the host, apps. ``commands`` is empty: none are taken from the broker."""
+    return encode(
+        {
+            "edged": __version__,
+            "device": shot.config.device.id,
+            "labels": shot.config.device.labels,
+            "boot": shot.state.boot,
+            "engine": shot.state.engine.version,
+            "host": host,
+            "apps": sorted(shot.state.apps),
+            "dependencies": sorted(shot.state.dependencies),
+            "commands": {},
+        }
+    )
+
+
+def changes(old: Snapshot, new: Snapshot) -> dict[str, bytes]:
+    """Topics whose content is different now; an empty payload clears."""
+    topics: dict[str, bytes] = {}
+    if old.state.apps is not new.state.apps:
+        for name, app in new.state.apps.items():
+            before = old.state.apps.get(name)
+            if before is app:
+                continue
+            if before is None or _visible(before) != _visible(app):
+                topics[f"app/{level(name)}"] = encode(app_state(new, app))
+        for name in old.state.apps.keys() - new.state.apps.keys():
+            topics[f"app/{level(name)}"] = b""
+    topics.update(_alert_changes(old, new))
+    return topics
+
+
+def _visible(app: AppState) -> tuple[Any, ...]:
+    c, kept = app.container, app.kept
+    container = (c.id, c.name, c.image, c.status) if c is not None else None
+    return (
+        app.condition,
+        app.reason,
+        container,
+        kept.stopped,
+        kept.maintenance,
+        app.problems,
+        app.config.restart.enabled,
+    )
+
+
+def _shown(a: Alert) -> tuple[Any, ...]:
+    return a.severity, a.since, a.summary, a.flapping
+
+
+def _alert_changes(old: Snapshot, new: Snapshot) -> dict[str, bytes]:
+    if old.state is new.state:
+        return {}
+    before = {(n, s): a for n, s, a in alerts(old.state)}
+    after = {(n, s): a for n, s, a in alerts(new.state)}
+    topics: dict[str, bytes] = {}
+    for (name, subject), a in after.items():
+        was = before.get((name, subject))
+        if was is None or _shown(was) != _shown(a):
+            topics[f"alert/{level(name)}/{level(subject)}"] = encode(alert(new, name, subject, a))
+    for name, subject in before.keys() - after.keys():
+        topics[f"alert/{level(name)}/{level(subject)}"] = b""
+    return topics

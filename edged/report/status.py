@@ -1,0 +1,169 @@
+"""The state as JSON for people and programs: ``edged status``, ``/status.json``, retained MQTT topics. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import __version__
+from ..vocabulary.state import AppState, DependencyState, HostState
+from .payloads import rfc3339
+from .snapshot import Snapshot, alerts
+
+
+def status(shot: Snapshot, report: dict[str, Any]) -> dict[str, Any]:
+    """Everything that ``edged status`` shows. ``report``: what the outbox says of itself."""
+    state = shot.state
+    return {
+        "device": shot.config.device.id,
+        "labels": shot.config.device.labels,
+        "version": __version__,
+        "boot": state.boot,
+        "since": rfc3339(shot.unix(state.started_at)),
+        "time": rfc3339(shot.wall),
+        "state": "stopping" if state.stopping else "online",
+        "previous_end": state.previous_end,
+        "config": {
+            "digest": state.config.digest,
+            "path": state.config.path,
+            "loaded": rfc3339(shot.unix(state.config.loaded_at)),
+            "errors": list(state.config.errors),
+            "reloads": state.config.reloads,
+            "refused": state.config.refused,
+        },
+        "engine": {
+            "up": state.engine.up,
+            "since": rfc3339(shot.unix(state.engine.since)),
+            "version": state.engine.version,
+            "error": state.engine.error,
+            "stopped_on_purpose": state.engine.on_purpose,
+        },
+        "broker": {"configured": shot.config.mqtt is not None, "connected": state.broker, "detail": state.broker_detail}
+        | report,
+        "storage_error": state.storage_error,
+        "host": host(state.host),
+        "apps": {name: app(shot, a) for name, a in sorted(state.apps.items())},
+        "dependencies": {name: dependency(d) for name, d in sorted(state.dependencies.items())},
+        "alerts": [alert(shot, name, subject, a) for name, subject, a in alerts(state)],
+    }
+
+
+def host(seen: HostState) -> dict[str, Any]:
+    sample = seen.sample
+    if sample is None:
+        return {"broken": seen.broken}
+    return {
+        "memory_used_ratio": round(sample.memory_used_share, 4),
+        "memory_total_bytes": sample.memory_total,
+        "swap_used_bytes": sample.swap_used,
+        "cpu_busy_ratio": None if sample.cpu_busy is None else round(sample.cpu_busy, 4),
+        "cpu_count": sample.cpu_count,
+        "load": [round(x, 2) for x in sample.load],
+        "pressure": sample.pressure,
+        "temperature_celsius": sample.temperature,
+        "throttled": sample.throttled,
+        "clock_synced": sample.clock_synced,
+        "uptime_seconds": round(sample.uptime),
+        "disks": {
+            d.path: {
+                "used_ratio": round(d.used_share, 4),
+                "free_bytes": d.free,
+                "inodes_used_ratio": round(d.inodes_used_share, 4),
+                "read_only": d.read_only,
+            }
+            for d in sample.disks
+        },
+        "broken": seen.broken,
+    }
+
+
+def app(shot: Snapshot, a: AppState) -> dict[str, Any]:
+    """One app for ``status``: the retained topic's content plus what changes all the time."""
+    usage, recovery = a.usage, a.kept.recovery
+    return app_state(shot, a) | {
+        "memory_bytes": usage.memory if usage else None,
+        "memory_limit_bytes": usage.memory_limit if usage else None,
+        "cpu_ratio": None if a.cpu.share is None else round(a.cpu.share, 4),
+        "throttled_ratio": None if a.cpu.throttled is None else round(a.cpu.throttled, 4),
+        "probe_seconds": round(a.probe.seconds, 4) if a.probe.last_at is not None else None,
+        "probe_detail": a.probe.detail,
+        "recovery": {
+            "phase": recovery.phase,
+            "ailment": recovery.ailment,
+            "held": recovery.held,
+            "attempts": recovery.attempts,
+            "budget_used": len([t for t in recovery.charged if shot.now - t < a.config.restart.per]),
+            "budget": a.config.restart.budget,
+            "circuit": "open" if recovery.open else "closed",
+            "next_in_seconds": round(max(0.0, recovery.next_at - shot.now), 1) if recovery.ailment else None,
+        },
+        "broken": a.broken,
+    }
+
+
+def app_state(shot: Snapshot, a: AppState) -> dict[str, Any]:
+    """What changes only when something happens: the retained topic ``app/<app>``."""
+    c, kept = a.container, a.kept
+    return {
+        "app": a.name,
+        "state": a.condition,
+        "reason": a.reason,
+        "since": rfc3339(shot.unix(a.condition_since)),
+        "container": None if c is None else {"id": c.id[:12], "name": c.name, "image": c.image, "status": c.status},
+        "stopped_by": kept.stopped.by if kept.stopped else None,
+        "maintenance": None
+        if kept.maintenance is None
+        else {
+            "owner": kept.maintenance.owner,
+            "why": kept.maintenance.why,
+            "until": rfc3339(shot.unix(kept.maintenance.until)),
+        },
+        "observed_only": not a.config.restart.enabled,
+        "problems": list(a.problems),
+    }
+
+
+def dependency(d: DependencyState) -> dict[str, Any]:
+    return {
+        "ok": {"good": True, "bad": False}.get(d.streak.verdict),
+        "detail": d.streak.detail,
+        "seconds": round(d.streak.seconds, 4),
+        "broken": d.broken,
+    }
+
+
+def alert(shot: Snapshot, name: str, subject: str, a: Any) -> dict[str, Any]:
+    """One firing alert; also the content of the retained topic ``alert/<name>/<subject>``."""
+    return {
+        "name": name,
+        "subject": subject,
+        "severity": a.severity,
+        "since": rfc3339(shot.unix(a.since)),
+        "summary": a.summary,
+        "advice": a.advice,
+        "value": a.value,
+        "threshold": a.threshold,
+        "flapping": a.flapping,
+    }
+
+
+def metrics_sample(shot: Snapshot) -> dict[str, Any]:
+    """The compact sample for MQTT. Bytes as MiB with one digit: it is sent every minute for years."""
+    seen = shot.state.host.sample
+    sample: dict[str, Any] = {"t": rfc3339(shot.wall)}
+    if seen is not None:
+        sample["host"] = {
+            "mem": round(seen.memory_used_share, 3),
+            "cpu": None if seen.cpu_busy is None else round(seen.cpu_busy, 3),
+            "disk": {d.path: round(d.used_share, 3) for d in seen.disks},
+        }
+        if seen.temperature is not None:
+            sample["host"]["temp"] = round(seen.temperature, 1)
+    sample["apps"] = {
+        a.name: {
+            "s": a.condition,
+            "mem": round(a.usage.memory / 2**20, 1) if a.usage else None,
+            "cpu": None if a.cpu.share is None else round(a.cpu.share, 3),
+        }
+        for a in shot.state.apps.values()
+    }
+    return sample

@@ -1,0 +1,1 @@
+"""Nouns only: facts, actions, events and state. Frozen, serialisable, importing nothing of ours."""

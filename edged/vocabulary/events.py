@@ -1,0 +1,252 @@
+"""What to tell. Each event becomes a CloudEvent, a line in the journal and a row in the event log."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from msgspec import Struct
+
+Severity = Literal["info", "warning", "critical"]
+
+
+class Event(Struct, frozen=True, kw_only=True, tag=True):
+    subject: str
+    """App, dependency, ``host``, ``engine`` or ``edged``."""
+
+    type: ClassVar[str]
+    """CloudEvents type without its prefix."""
+
+
+class EdgedStarted(Event, frozen=True, kw_only=True):
+    boot: int
+    version: str
+    previous_end: str
+    host_rebooted: bool
+
+    type: ClassVar[str] = "edged.started"
+
+
+class EdgedStopping(Event, frozen=True, kw_only=True):
+    reason: str
+
+    type: ClassVar[str] = "edged.stopping"
+
+
+class AppChanged(Event, frozen=True, kw_only=True):
+    """The app's state as people see it changed."""
+
+    old: str
+    new: str
+    reason: str
+    container_id: str = ""
+    image: str = ""
+
+    type: ClassVar[str] = "app.changed"
+
+
+class AlertRaised(Event, frozen=True, kw_only=True):
+    name: str
+    severity: Severity
+    summary: str
+    advice: str = ""
+    value: float | None = None
+    threshold: float | None = None
+
+    type: ClassVar[str] = "alert.raised"
+
+
+class AlertChanged(Event, frozen=True, kw_only=True):
+    """The severity of a firing alert changed."""
+
+    name: str
+    old: Severity
+    severity: Severity
+    summary: str
+
+    type: ClassVar[str] = "alert.changed"
+
+
+class AlertCleared(Event, frozen=True, kw_only=True):
+    name: str
+    severity: Severity
+    seconds: float
+    """How long it fired."""
+    summary: str
+
+    type: ClassVar[str] = "alert.cleared"
+
+
+class AlertFlapping(Event, frozen=True, kw_only=True):
+    """It changes too often to be believed: said once, then held until it is calm."""
+
+    name: str
+    changes: int
+    seconds: float
+
+    type: ClassVar[str] = "alert.flapping"
+
+
+class ActionStarted(Event, frozen=True, kw_only=True):
+    action_id: str
+    action: str
+    reason: str
+    attempt: int = 0
+
+    type: ClassVar[str] = "action.started"
+
+
+class ActionEnded(Event, frozen=True, kw_only=True):
+    action_id: str
+    action: str
+    ok: bool
+    seconds: float
+    error: str = ""
+    result: dict[str, Any] = {}
+
+    type: ClassVar[str] = "action.ended"
+
+
+class RecoveryStarted(Event, frozen=True, kw_only=True):
+    ailment: str
+    reason: str
+    detected_after: float
+    """Seconds from the first sign (death, first failed probe) to the decision."""
+
+    type: ClassVar[str] = "recovery.started"
+
+
+class RecoverySucceeded(Event, frozen=True, kw_only=True):
+    """Verified: the app is healthy again."""
+
+    ailment: str
+    attempts: int
+    seconds: float
+    """From the first sign of trouble to verified healthy."""
+    by: Literal["edged", "engine", "itself", "person"] = "edged"
+
+    type: ClassVar[str] = "recovery.succeeded"
+
+
+class RecoveryFailed(Event, frozen=True, kw_only=True):
+    """One attempt was made and the app is not healthy."""
+
+    ailment: str
+    attempt: int
+    reason: str
+    next_in: float
+    """Seconds until the next attempt."""
+
+    type: ClassVar[str] = "recovery.failed"
+
+
+class RecoveryHeld(Event, frozen=True, kw_only=True):
+    """The app needs recovery and edged waits, on purpose."""
+
+    ailment: str
+    reason: str
+
+    type: ClassVar[str] = "recovery.held"
+
+
+class RecoveryGaveUp(Event, frozen=True, kw_only=True):
+    """The restart budget is spent: the circuit is open, and one slow retry is made now and then."""
+
+    ailment: str
+    attempts: int
+    retry_in: float
+
+    type: ClassVar[str] = "recovery.gave_up"
+
+
+class MaintenanceChanged(Event, frozen=True, kw_only=True):
+    on: bool
+    owner: str
+    why: str
+    seconds: float
+    """How long it is to last (on) or has lasted (off)."""
+
+    type: ClassVar[str] = "maintenance.changed"
+
+
+class ConfigReloaded(Event, frozen=True, kw_only=True):
+    digest: str
+    path: str
+    changed: tuple[str, ...]
+
+    type: ClassVar[str] = "config.reloaded"
+
+
+class ConfigRefused(Event, frozen=True, kw_only=True):
+    path: str
+    errors: tuple[str, ...]
+
+    type: ClassVar[str] = "config.refused"
+
+
+class CheckBroken(Event, frozen=True, kw_only=True):
+    """A check cannot be carried out; said when it begins, and once more when it ends."""
+
+    check: str
+    error: str
+    broken: bool
+
+    type: ClassVar[str] = "check.broken"
+
+
+class CommandAnswered(Event, frozen=True, kw_only=True):
+    """Progress or the result of a command."""
+
+    id: str
+    command: str
+    origin: str
+    status: Literal["accepted", "running", "succeeded", "failed", "rejected"]
+    reason: str = ""
+    """Reason code, for ``failed`` and ``rejected``."""
+    message: str = ""
+    result: dict[str, Any] = {}
+
+    type: ClassVar[str] = "command.answered"
+
+
+class EventsDropped(Event, frozen=True, kw_only=True):
+    """The spool was full or too old: the events with these sequence numbers were given up."""
+
+    first: int
+    last: int
+    count: int
+    reason: str
+
+    type: ClassVar[str] = "spool.dropped"
+
+
+class StorageTrouble(Event, frozen=True, kw_only=True):
+    ok: bool
+    error: str
+
+    type: ClassVar[str] = "storage.trouble"
+
+
+AnyEvent = (
+    EdgedStarted
+    | EdgedStopping
+    | AppChanged
+    | AlertRaised
+    | AlertChanged
+    | AlertCleared
+    | AlertFlapping
+    | ActionStarted
+    | ActionEnded
+    | RecoveryStarted
+    | RecoverySucceeded
+    | RecoveryFailed
+    | RecoveryHeld
+    | RecoveryGaveUp
+    | MaintenanceChanged
+    | ConfigReloaded
+    | ConfigRefused
+    | CheckBroken
+    | CommandAnswered
+    | EventsDropped
+    | StorageTrouble
+)
+"""Every event, for decoding."""

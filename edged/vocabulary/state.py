@@ -1,0 +1,240 @@
+"""All that is remembered between two facts. Frozen: a rule returns a new state, it never changes the old one.
+
+What is under ``kept`` (and ``HostState.alerts``, ``EngineState``'s restarts) survives restarts of edged.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from .events import Severity
+from .world import Container, HostSample, Usage
+
+Condition = Literal["unknown", "missing", "stopped", "down", "restarting", "paused", "starting", "healthy", "unhealthy"]
+"""An app as people see it. ``stopped``: on purpose; ``down``: not on purpose; ``missing``: no container."""
+
+Verdict = Literal["unknown", "good", "bad"]
+
+
+class Streak(Struct, frozen=True):
+    """Consecutive answers of one probe, and the verdict they led to."""
+
+    good: int = 0
+    bad: int = 0
+    verdict: Verdict = "unknown"
+    first_bad_at: float | None = None
+    """When the first probe of the running series of failures was sent."""
+    detail: str = ""
+    """What the last failed probe said."""
+    last_at: float | None = None
+    seconds: float = 0.0
+    """How long the last answer took."""
+
+
+class Alert(Struct, frozen=True):
+    """One alert of one subject, firing (``severity`` set) or on its way there."""
+
+    severity: Severity | None = None
+    since: float = 0.0
+    """When it began to fire."""
+    warn_since: float | None = None
+    """The level has been at least warning since then."""
+    critical_since: float | None = None
+    calm_since: float | None = None
+    """While firing: the level has been below the present severity since then."""
+    summary: str = ""
+    advice: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    changes: tuple[float, ...] = ()
+    """When it was last raised and cleared, for flapping."""
+    flapping: bool = False
+
+
+class Cpu(Struct, frozen=True):
+    """CPU use between the last two samples."""
+
+    share: float | None = None
+    """Of the container's quota, else of the whole host."""
+    throttled: float | None = None
+    """Share of scheduler periods in which the container was throttled."""
+
+
+class Trend(Struct, frozen=True):
+    """Evenly spaced samples of the recent past, for a robust slope."""
+
+    points: tuple[tuple[float, float], ...] = ()
+    """(seconds, value)"""
+
+
+class Stopped(Struct, frozen=True):
+    """The container was stopped on purpose and stays so."""
+
+    by: str
+    at: float
+
+
+class Maintenance(Struct, frozen=True):
+    """Hands off: edged reports, and takes no action by itself."""
+
+    owner: str
+    why: str
+    since: float
+    until: float
+
+
+Phase = Literal["idle", "capturing", "acting", "verifying"]
+
+
+class Recovery(Struct, frozen=True):
+    """Where the recovery of one app stands."""
+
+    phase: Phase = "idle"
+    ailment: str = ""
+    """What it is being recovered from; empty: nothing."""
+    reason: str = ""
+    first_sign: float = 0.0
+    remedy: str = ""
+    """``start`` or ``restart``."""
+    action_id: str = ""
+    deadline: float = 0.0
+    attempts: int = 0
+    """Since it last stayed healthy for ``restart.reset_after``."""
+    episode: int = 0
+    """Attempts in this episode, from the first sign to healthy again."""
+    charged: tuple[float, ...] = ()
+    """When the budget was spent."""
+    last_attempt: float | None = None
+    next_at: float = 0.0
+    """No attempt before."""
+    open: bool = False
+    """The circuit is open: the budget is spent, one slow retry now and then."""
+    held: str = ""
+    """Why edged waits although the app needs help."""
+    healthy_since: float | None = None
+    command: str = ""
+    """Id of the command that asked for it; empty: edged decided."""
+
+
+class Kept(Struct, frozen=True):
+    """What is remembered of an app over restarts of edged."""
+
+    container_id: str = ""
+    stopped: Stopped | None = None
+    maintenance: Maintenance | None = None
+    recovery: Recovery = Recovery()
+    paused_by_edged: bool = False
+    deaths: tuple[float, ...] = ()
+    actions: int = 0
+    """Actions ever begun on it: makes their ids unique."""
+    restarts: int = 0
+    """Starts and restarts by edged that the engine carried out."""
+    excused: bool = False
+    """It is down because the engine or the host went down: getting it up again spends no budget."""
+    alerts: dict[str, Alert] = {}
+
+
+class AppState(Struct, frozen=True):
+    name: str
+    config: Any
+    """``edged.config.App`` in force: from the file, from labels, or the default (Any: vocabulary imports nothing)."""
+    discovered: bool = False
+    problems: tuple[str, ...] = ()
+    """What is wrong with the container's labels."""
+    container: Container | None = None
+    seen_at: float = 0.0
+    """The container is known as it was then."""
+    started_at: float | None = None
+    """When the container was seen to start; ``None``: it was already up when edged first saw it."""
+    died_at: float | None = None
+    kill_at: float | None = None
+    """When somebody last sent it a signal through the engine."""
+    oom_at: float | None = None
+    suspect_until: float = 0.0
+    """A death that may turn out to be a stop on purpose: wait until then before judging."""
+    condition: Condition = "unknown"
+    condition_since: float = 0.0
+    reason: str = ""
+    probe: Streak = Streak()
+    usage: Usage | None = None
+    usage_at: float = 0.0
+    cpu: Cpu = Cpu()
+    trend: Trend = Trend()
+    broken: dict[str, str] = {}
+    """Checks that cannot be carried out, with the error."""
+    kept: Kept = Kept()
+    wake_at: float | None = None
+    """Look at it again then, even if nothing happens."""
+
+
+class DependencyState(Struct, frozen=True):
+    name: str
+    streak: Streak = Streak()
+    alerts: dict[str, Alert] = {}
+    broken: dict[str, str] = {}
+
+
+class EngineState(Struct, frozen=True):
+    up: bool | None = None
+    since: float = 0.0
+    listed: bool = False
+    """Its containers have been listed since it last came up: before that nothing is missing."""
+    version: str = ""
+    error: str = ""
+    restarts: tuple[float, ...] = ()
+    """When edged restarted it."""
+    action_id: str = ""
+    next_at: float = 0.0
+    on_purpose: bool = False
+    """A person stopped it: edged leaves it alone."""
+    alerts: dict[str, Alert] = {}
+
+
+class HostState(Struct, frozen=True):
+    sample: HostSample | None = None
+    sampled_at: float = 0.0
+    alerts: dict[str, Alert] = {}
+    paused_at: float = 0.0
+    """When an app was last paused for memory."""
+    broken: dict[str, str] = {}
+
+
+class ConfigState(Struct, frozen=True):
+    digest: str = ""
+    path: str = ""
+    loaded_at: float = 0.0
+    errors: tuple[str, ...] = ()
+    """Of the last reload, when it was refused."""
+    reloads: int = 0
+    refused: int = 0
+
+
+class CommandState(Struct, frozen=True):
+    """A command that is being carried out."""
+
+    id: str
+    type: str
+    app: str
+    origin: str
+    since: float
+
+
+class State(Struct, frozen=True):
+    boot: int = 0
+    started_at: float = 0.0
+    stopping: bool = False
+    previous_end: str = ""
+    engine: EngineState = EngineState()
+    host: HostState = HostState()
+    apps: dict[str, AppState] = {}
+    remembered: dict[str, Kept] = {}
+    """Of discovered apps of the run before, until the engine has listed its containers."""
+    dependencies: dict[str, DependencyState] = {}
+    config: ConfigState = ConfigState()
+    commands: dict[str, CommandState] = {}
+    broker: bool = False
+    broker_detail: str = ""
+    broker_since: float = 0.0
+    storage_error: str = ""
