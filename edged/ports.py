@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -79,6 +79,9 @@ class Containers(Protocol):
     def close_events(self) -> None:
         """Ends a blocked ``events`` from another thread."""
 
+    def close(self) -> None:
+        """Lets go of all connections."""
+
 
 class Host(Protocol):
     def sample(self, disks: Sequence[str]) -> HostSample: ...
@@ -122,7 +125,10 @@ class EvidenceStore(Protocol):
     """Bounded folder of evidence records."""
 
     def save(self, name: str, record: Mapping[str, Any]) -> tuple[str, str, int]:
-        """Writes a record durably and returns (path, digest, bytes). Oldest records make room."""
+        """Writes a record and returns (path, digest, bytes). Oldest records make room."""
+
+    def settle(self, path: str) -> None:
+        """Makes a record safe against a power cut too; takes as long as the medium needs."""
 
 
 class Notifier(Protocol):

@@ -9,7 +9,7 @@ from ..vocabulary import actions
 from . import executors
 from .executors import Result, Tools
 
-__all__ = ["EXECUTORS", "Executor", "Result", "Tools"]
+__all__ = ["AFTERWARDS", "EXECUTORS", "Executor", "Result", "Tools"]
 
 Executor = Callable[[Any, Tools], Result]
 
@@ -22,3 +22,8 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.UnpauseContainer: executors.unpause,
     actions.RestartEngine: executors.restart_engine,
 }
+
+AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {
+    actions.CaptureEvidence: executors.settle,
+}
+"""What is left to do when the outcome has been reported."""

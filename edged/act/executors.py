@@ -91,3 +91,8 @@ def capture(action: CaptureEvidence, tools: Tools) -> Result:
             record["usage_error"] = str(error)
     path, digest, size = tools.evidence.save(f"{action.subject}-{action.id}", record)
     return {"path": path, "digest": digest, "bytes": size}
+
+
+def settle(result: Result, tools: Tools) -> None:
+    """The app is down: it is started before the evidence of it has reached the medium, not after."""
+    tools.evidence.settle(result["path"])

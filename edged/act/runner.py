@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from ..ports import Clock, PortError
 from ..vocabulary.actions import Action
 from ..vocabulary.facts import ActionFinished, Fact
-from . import EXECUTORS, Executor, Tools
+from . import AFTERWARDS, EXECUTORS, Executor, Result, Tools
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,14 @@ class ActionRunner:
                 error = f"internal error: {bug!r}"
             self._release(action)
             self._ended(action, self._monotonic() - begun, error, result)
+            if not error and type(action) in AFTERWARDS:
+                self._afterwards(action, result)
+
+    def _afterwards(self, action: Action, result: Result) -> None:
+        try:
+            AFTERWARDS[type(action)](result, self._tools)
+        except PortError as trouble:
+            log.warning("%s of %s: %s", type(action).__name__, action.subject, trouble)
 
     def _release(self, action: Action) -> None:
         with self._lock:

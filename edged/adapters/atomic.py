@@ -7,21 +7,36 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o640) -> None:
-    """Replaces ``path``. After a power cut there is the old file or the new one. Raises ``OSError``."""
+def write_atomic(path: Path, data: bytes, mode: int = 0o640, *, sync: bool = True) -> None:
+    """Replaces ``path``. After a power cut there is the old file or the new one. Raises ``OSError``.
+
+    Without ``sync`` that holds after a crash of the process only, until ``sync_file`` was called.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    if sync:
+        _sync(path.parent, os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Makes a file that was written without ``sync`` safe against a power cut. Raises ``OSError``."""
+    _sync(path, 0)
+    _sync(path.parent, os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flags)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -26,6 +26,8 @@ _WHY = {
     errno.ENOENT: "no such socket: the engine is not running, or docker.url is wrong",
     errno.ECONNREFUSED: "nobody listens: the engine is not running",
     errno.EACCES: "permission denied: edged's user must be in the group that owns the socket (docker)",
+    errno.ECONNRESET: "it broke the connection off",
+    errno.EPIPE: "it broke the connection off",
     errno.EAGAIN: "too many connections wait there already: the engine hangs",
 }
 
@@ -50,7 +52,7 @@ def unreachable(error: Exception, url: str, timeout: float) -> Unreachable:
     for number in numbers:
         if number in _WHY:
             return Unreachable(f"{url}: {_WHY[number]}")
-    return Unreachable(f"{url}: {causes[-1] or type(causes[-1]).__name__}")
+    return Unreachable(f"{url}: {str(causes[-1]) or type(causes[-1]).__name__}")
 
 
 def answered(status: int, body: bytes) -> PortError:

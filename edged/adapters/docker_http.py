@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from ..ports import PortError, Unreachable
+from ..ports import PortError, Refused, Unreachable
 from .docker_errors import answered, unreachable
 
 _MAX_HEADERS = 64 * 1024
@@ -53,6 +53,8 @@ class Exchange:
             status = self._read_head(head)
         except OSError as error:
             raise unreachable(error, self._url, timeout) from error
+        except ValueError as error:  # an impossible port or host name
+            raise Refused(f"{self._url}: {error}") from error
         if status != 200:
             raise self._error(status, deadline)
 

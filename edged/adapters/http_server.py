@@ -101,7 +101,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._slots.acquire(blocking=False):
+        # The others wait in the kernel's queue; whoever holds a slot is gone after REQUEST_SECONDS.
+        if not self._slots.acquire(timeout=REQUEST_SECONDS):
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)

@@ -22,7 +22,7 @@ class PahoBroker:
 
     These are called on the thread of the connection and must only enqueue:
     ``on_connected(connection, session_present, room)``, with how many messages may be without acknowledgement;
-    ``on_disconnected(reason)``, also after each failed attempt;
+    ``on_disconnected(reason, unfit)``, also after each failed attempt; ``unfit``: because of a message published;
     ``on_ack(id, reason_code, text)``, where codes from 128 on mean: not taken;
     ``on_message(topic, payload)``.
     """
@@ -33,7 +33,7 @@ class PahoBroker:
         device: str,
         will: Message,
         on_connected: Callable[[int, bool, int], None],
-        on_disconnected: Callable[[str], None],
+        on_disconnected: Callable[[str, bool], None],
         on_ack: Callable[[int, int, str], None],
         on_message: Callable[[str, bytes], None] | None = None,
         *,
@@ -111,7 +111,7 @@ class PahoBroker:
             reason = self._run_link(link)
             steady = link.up_since and time.monotonic() - link.up_since >= STEADY
             failures = 0 if steady else failures + 1
-            self._listener.tell(self._on_disconnected, "stopped" if self._stopping.is_set() else reason)
+            self._listener.tell(self._on_disconnected, "stopped" if self._stopping.is_set() else reason, link.unfit)
             self._stopping.wait(self._pause(failures, link.refused))
 
     def _run_link(self, link: Link) -> str:

@@ -23,6 +23,9 @@ _ENDED = {
     152: "an administrator of the broker ended the connection",
 }
 
+UNFIT = frozenset({144, 149, 153, 154, 155})
+"""A DISCONNECT with one of these is about a message: topic, size, format, retain or QoS not accepted."""
+
 
 def refused_text(code: int, text: str, username: str) -> str:
     """For the reason code of a CONNACK."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ..config.model import Mqtt
 from ..ports import Message, Refused, Unreachable
-from .mqtt_errors import connect_error, disconnected_text, refused_text
+from .mqtt_errors import UNFIT, connect_error, disconnected_text, refused_text
+from .mqtt_tls import tls_context
 
 SESSION_EXPIRY = 7 * 86_400
 """Seconds for which the broker keeps commands for a device that is offline."""
@@ -31,6 +32,7 @@ MAX_INBOUND = 2**20
 """Bytes of one incoming message; the broker holds larger ones back."""
 _OVERHEAD = 16
 """Bytes of a PUBLISH besides topic and payload, at most."""
+_properties: Any = Properties  # its constructor has no types, and its attributes are set by name
 log = logging.getLogger(__name__)
 
 
@@ -77,6 +79,8 @@ class Link:
         """Monotonic time at which the broker accepted."""
         self.refused = False
         """The broker said no: trying again soon will not change its mind."""
+        self.unfit = False
+        """The connection ended because of a message that was published."""
         self._config = config
         self._client_id = client_id
         self._will = will
@@ -95,7 +99,7 @@ class Link:
         host, port = url.hostname or "", url.port or (8883 if url.scheme == "mqtts" else 1883)
         try:
             client = self._client = self._make_client(url.scheme == "mqtts")
-            properties = Properties(PacketTypes.CONNECT)
+            properties = _properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = SESSION_EXPIRY
             properties.MaximumPacketSize = MAX_INBOUND
             keepalive = min(max(1, round(self._config.keepalive)), 65_535)
@@ -106,8 +110,10 @@ class Link:
             self._loop(client)
         finally:
             self.up = False
-            end(client)
-        return self._reason or self._closing or f"connection lost{self._errors.text()}"
+            opened: Any = client.socket()
+            if opened is not None:
+                opened.close()
+        return self._closing or self._reason or f"connection lost{self._errors.text()}"
 
     def _loop(self, client: Client) -> None:
         deadline = time.monotonic() + self._timeout
@@ -130,7 +136,7 @@ class Link:
                 password = Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
             client.username_pw_set(config.username, password or None)
         if tls:
-            client.tls_set_context(_tls(config))
+            client.tls_set_context(tls_context(config))
         client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -168,7 +174,13 @@ class Link:
             self._client.disconnect()
 
     def drop(self, reason: str) -> None:
+        """Ends the connection, from any thread, without a word to the broker."""
         self._closing = reason
+        opened: Any = self._client.socket() if self._client is not None else None
+        if opened is not None:
+            with suppress(OSError):  # it may have ended by itself just now
+                # The plain socket's method: TLS would begin to say goodbye while our thread is reading.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     def _on_connect(self, client: Client, _data: object, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:
@@ -187,7 +199,11 @@ class Link:
 
     def _on_disconnect(self, _client: Client, _data: object, flags: Any, code: Any, _properties: Any) -> None:
         self.up = False
-        if not self._reason and flags.is_disconnect_packet_from_server:
+        from_broker = flags.is_disconnect_packet_from_server
+        # Protocol error, by paho's judgement: mosquitto answers what is too large with a code that MQTT does not
+        # have there.
+        self.unfit = code.value in UNFIT if from_broker else code.value == 130
+        if not self._reason and from_broker:
             self._reason = disconnected_text(code.value, str(code))
         elif not self._reason and code.value == 141:
             self._reason = f"the broker has not answered for {self._config.keepalive:g} s"
@@ -226,34 +242,6 @@ class _LastError:
 
     def text(self) -> str:
         return f": {self._text.removeprefix('failed to receive on socket: ')}" if self._text else ""
-
-
-def end(client: Client) -> None:
-    """Closes the socket without a word to the broker."""
-    open_socket: Any = client.socket()
-    if open_socket is not None:
-        open_socket.close()
-
-
-class _TlsSocket(ssl.SSLSocket):
-    """paho forgets to close the socket of a handshake that fails."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
-def _tls(config: Mqtt) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file or None)
-    context.sslsocket_class = _TlsSocket
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if config.cert_file:
-        # An encrypted key would be asked for on the terminal, and the thread would wait for ever.
-        context.load_cert_chain(config.cert_file, config.key_file or None, password=lambda: "")
-    return context
 
 
 def _no_delay(_client: Client, _data: object, opened: Any) -> None:

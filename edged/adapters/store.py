@@ -52,7 +52,7 @@ class SqliteStore(DatabaseFile):
         self._written = get_meta(db, "acknowledged")
         self._set_watermark(db, max(self._written, self._acknowledged))
         self._retained.load(db.execute("SELECT topic, payload, version FROM retained").fetchall())
-        self._dropped = db.execute("SELECT first, last, count, reason FROM dropped ORDER BY first").fetchall()
+        self._dropped = trimming.untold_ranges(db)
         db.execute("SELECT key, value FROM state").fetchall()  # shows damage now rather than later
 
     def _set_watermark(self, db: sqlite3.Connection, through: int) -> None:
@@ -85,7 +85,7 @@ class SqliteStore(DatabaseFile):
                 self._retained.write(db, retained)
                 for _, event in batch.events:
                     if isinstance(event, EventsDropped):
-                        db.execute("DELETE FROM dropped WHERE first=? AND last=?", (event.first, event.last))
+                        db.execute("DELETE FROM dropped WHERE first>=? AND last<=?", (event.first, event.last))
                 self._write_watermark(db)
             self._watermark_written()
             self._retained.update(retained)

@@ -18,10 +18,10 @@ from .. import __version__
 from ..act import Tools
 from ..act.runner import ActionRunner
 from ..adapters.clock import ClockRecord, DeviceClock
-from ..adapters.docker_engine import DockerEngine
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
+from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier, SystemdServices
@@ -65,6 +65,8 @@ class Daemon:
         self._folder = Path(config.state_dir)
         self._lock = _lock(self._folder)
         self._store = SqliteStore(self._folder / "edged.db")
+        if self._store.recovered:
+            log.error("%s", self._store.recovered)
         stored = self._store.load_state()
         self._host = LocalHost()
         boot_id = self._host.boot_id()
@@ -77,7 +79,7 @@ class Daemon:
         self._inbox = Inbox()
         self._counters = Counters()
         self._answers = Answers()
-        self._engine = DockerEngine(config.docker.url, config.docker.timeout)
+        self._engine = lazy_engine(config.docker.url, config.docker.timeout)
         self._evidence = EvidenceFolder(self._folder / "evidence", config.evidence.max_size)
         self._turned = time.monotonic()
         self._clock_saved = 0.0
@@ -140,11 +142,11 @@ class Daemon:
         self._reporting.start(self._loaded.config)
         self._actions.start()
         self._runner.start()
-        self._watcher.start()
         self._api.start()
         self._web.start()
         self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
         self._loop.turn()
+        self._watcher.start()
         self._notifier.ready(f"watching, run {self._boot}")
         try:
             while not self._loop.state.stopping:

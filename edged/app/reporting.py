@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from ..ports import Clock, Message, Store
 from ..report.outbox import Outbox
 from ..report.payloads import topic_prefix
 from ..vocabulary.facts import BrokerSeen, Fact, StorageSeen
+
+log = logging.getLogger(__name__)
 
 
 class Reporting:
@@ -24,6 +27,7 @@ class Reporting:
         self._pair: tuple[PahoBroker, Outbox] | None = None
         self._device = ""
         self._changing = threading.Lock()
+        self._connected, self._detail = False, ""
 
     def start(self, config: Config) -> None:
         self._device = config.device.id
@@ -95,6 +99,10 @@ class Reporting:
         }
 
     def _seen(self, connected: bool, detail: str) -> None:
+        if connected != self._connected or (detail and detail != self._detail):
+            # Not an event: an offline broker would fill the spool with the news that it is offline.
+            log.warning("broker: %s %s", "connected" if connected else "not connected:", detail)
+        self._connected, self._detail = connected, detail
         self._post(BrokerSeen(at=self._clock.now(), connected=connected, detail=detail))
 
     def _stored(self, ok: bool, error: str) -> None:

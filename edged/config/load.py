@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from . import defaults, rules
 from .model import App, Config, Restart
-from .problem import ConfigError, Problem
+from .problem import ConfigError, Problem, cap
 from .reader import Reader
 from .schema import keys, matches
 
@@ -53,7 +53,7 @@ def load(path: Path, env: Mapping[str, str], hostname: str | None = None) -> Loa
     reader = Reader(file, env, path.absolute().parent)
     config: Config = reader.struct(Config, tree)
     if problems := reader.problems + _at(reader, rules.faults(config)):
-        raise ConfigError(tuple(sorted(set(problems), key=_place)))
+        raise ConfigError(cap(sorted(set(problems), key=_place)))
     return Loaded(
         config=defaults.fill(_with_given(config, reader), env, hostname),
         path=file,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 _LONGEST_VALUE = 80
+MOST = 1000
 HIDDEN = "***"
 
 
@@ -33,6 +34,14 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return render(self.errors)
+
+
+def cap(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """At most ``MOST`` of them, and a word about the rest: a file made to flood must not flood logs and reports."""
+    if len(problems) <= MOST:
+        return tuple(problems)
+    last = Problem(file=problems[0].file, reason=f"there is more wrong; only the first {MOST} problems are shown")
+    return (*problems[:MOST], last)
 
 
 def render(problems: Iterable[Problem]) -> str:

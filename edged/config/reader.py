@@ -11,7 +11,7 @@ from msgspec.inspect import DictType, Field, LiteralType, NoneType, StructType, 
 
 from . import suggest
 from .expand import expand
-from .problem import HIDDEN, ConfigError, Problem, cut, show
+from .problem import HIDDEN, MOST, ConfigError, Problem, cap, cut, show
 from .scalars import scalar
 from .schema import bare, choices, described, fields, title
 from .tree import Items, Node, Scalar, Table
@@ -21,7 +21,6 @@ KeyPath = tuple[str, ...]
 
 # An alias may repeat a part of the tree, so what is read is bounded apart from what is parsed.
 MAX_READ = 100_000
-MAX_PROBLEMS = 1000
 # Looking for similar words is slow; nobody reads the hundredth suggestion.
 _MAX_HINTS = 100
 
@@ -64,9 +63,8 @@ class Reader:
         self.problems.append(
             Problem(file=self.file, line=line, column=column, key=key, value=value, reason=reason, hint=hint)
         )
-        if len(self.problems) >= MAX_PROBLEMS:
-            last = Problem(file=self.file, line=line, reason="there is more wrong; only this much is shown")
-            raise ConfigError((*self.problems, last))
+        if len(self.problems) > MOST:
+            raise ConfigError(cap(self.problems))
 
     def _value(self, kind: Type, node: Node, path: KeyPath, base: Any) -> Any:
         self._count += 1

@@ -112,9 +112,7 @@ class Service:
         while True:
             try:
                 self.model = load(self.path)
-                print(
-                    f"model {self.model.name} sha256 {self.model.digest} loaded", file=sys.stderr, flush=True
-                )
+                print(f"model {self.model.name} sha256 {self.model.digest} loaded", file=sys.stderr, flush=True)
             except Exception as problem:  # noqa: BLE001 - onnxruntime's errors share no narrower base
                 self.problem = f"{type(problem).__name__}: {problem}"
                 print(f"model not loaded: {self.problem}", file=sys.stderr, flush=True)
@@ -351,10 +349,7 @@ def main() -> None:
     options = parser.parse_args()
     service = Service(options.model)
     signal.signal(signal.SIGHUP, lambda *_: service.reloads.put(None))
-    for number in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # explicit: the kernel ignores both for a PID 1 without handler
+    for number in (signal.SIGTERM, signal.SIGINT):  # explicit: the kernel ignores both for a PID 1 without handler
         signal.signal(number, lambda *_: os._exit(0))
     with Server((options.host, options.port), service, options.faults) as server:
         print("listening on {}:{}".format(*server.server_address[:2]), file=sys.stderr, flush=True)

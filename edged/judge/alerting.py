@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ..config import Alerts
 from ..vocabulary.events import AlertChanged, AlertCleared, AlertFlapping, AlertRaised, Event, Severity
 from ..vocabulary.state import Alert
+from .budget import within
 from .outcome import earliest
 
 
@@ -25,60 +26,67 @@ class Reading(Struct, frozen=True):
     clear_for: float = 0.0
 
 
+class Step(Struct, frozen=True):
+    """What one reading made of an alert."""
+
+    alert: Alert
+    events: tuple[Event, ...]
+    due: float | None
+    """When to look again without a new reading; ``None``: no need."""
+
+
 _RANK: dict[Severity | None, int] = {None: 0, "info": 0, "warning": 1, "critical": 2}
+QUIET = Alert()
 
 
-def advance(
-    name: str, subject: str, alert: Alert, reading: Reading, now: float, flap: Alerts
-) -> tuple[Alert, tuple[Event, ...], float | None]:
-    """Takes one more reading.
-
-    Returns the alert, the events to tell, and when to look again without a new reading (``None``: no need).
-    """
+def advance(name: str, subject: str, alert: Alert, reading: Reading, now: float, flap: Alerts) -> Step:
+    """Takes one more reading."""
     rank = _RANK[reading.level]
-    warn_since = (alert.warn_since if alert.warn_since is not None else now) if rank >= 1 else None
-    critical_since = (alert.critical_since if alert.critical_since is not None else now) if rank >= 2 else None
-    ripe: Severity | None = None
-    if critical_since is not None and now - critical_since >= reading.raise_for:
-        ripe = "critical"
-    elif warn_since is not None and now - warn_since >= reading.raise_for:
-        ripe = "warning"
-    below = _RANK[alert.severity] > rank
-    calm_since = (alert.calm_since if alert.calm_since is not None else now) if below else None
-
+    warn_since = _since(alert.warn_since, rank >= 1, now)
+    critical_since = _since(alert.critical_since, rank >= 2, now)
+    calm_since = _since(alert.calm_since, _RANK[alert.severity] > rank, now)
     if (warn_since, critical_since, calm_since) != (alert.warn_since, alert.critical_since, alert.calm_since):
         alert = replace(alert, warn_since=warn_since, critical_since=critical_since, calm_since=calm_since)
+    target = _target(alert, reading, now)
+    if alert.flapping:
+        alert, events = _while_flapping(name, subject, alert, target, reading, now, flap)
+    else:
+        alert, events = _move(name, subject, alert, target, reading, now, flap)
+    return Step(_forgetting(alert, now, flap), events, due(alert, reading.raise_for, reading.clear_for, now, flap))
 
-    target = alert.severity
+
+def _since(before: float | None, true: bool, now: float) -> float | None:
+    if not true:
+        return None
+    return before if before is not None else now
+
+
+def _target(alert: Alert, reading: Reading, now: float) -> Severity | None:
+    """The severity it should have now."""
+    ripe: Severity | None = None
+    if alert.critical_since is not None and now >= alert.critical_since + reading.raise_for:
+        ripe = "critical"
+    elif alert.warn_since is not None and now >= alert.warn_since + reading.raise_for:
+        ripe = "warning"
     if _RANK[ripe] > _RANK[alert.severity]:
-        target = ripe
-    elif calm_since is not None and now - calm_since >= reading.clear_for:
-        target = reading.level if rank else None
-    alert, events = _move(name, subject, alert, target, reading, now, flap)
-    return alert, events, _due(alert, reading, now, flap)
+        return ripe
+    if alert.calm_since is not None and now >= alert.calm_since + reading.clear_for:
+        return reading.level if _RANK[reading.level] else None
+    return alert.severity
 
 
 def _move(
     name: str, subject: str, alert: Alert, target: Severity | None, reading: Reading, now: float, flap: Alerts
 ) -> tuple[Alert, tuple[Event, ...]]:
     was = alert.severity
-    if alert.flapping:
-        return _while_flapping(name, subject, alert, target, reading, now, flap)
     if target == was:
         return alert, ()
-    changes = tuple(t for t in alert.changes if now - t < flap.window)
+    changes = within(alert.changes, now, flap.window)
     if target is None:
         assert was is not None
-        cleared = AlertCleared(
-            name=name,
-            subject=subject,
-            severity=was,
-            seconds=now - alert.since,
-            summary=reading.summary or alert.summary,
-        )
-        calm = Alert(changes=(*changes, now), warn_since=alert.warn_since, critical_since=alert.critical_since)
-        return calm, (cleared,)
-    told = replace(
+        told = cleared(name, subject, alert, reading.summary, now)
+        return Alert(changes=(*changes, now), warn_since=alert.warn_since, critical_since=alert.critical_since), (told,)
+    fires = replace(
         alert,
         severity=target,
         calm_since=None,
@@ -89,9 +97,9 @@ def _move(
     )
     if was is not None:
         changed = AlertChanged(name=name, subject=subject, old=was, severity=target, summary=reading.summary)
-        return told, (changed,)
-    told = replace(told, since=now, changes=(*changes, now))
-    raised: Event = AlertRaised(
+        return fires, (changed,)
+    fires = replace(fires, since=now, changes=(*changes, now))
+    raised = AlertRaised(
         name=name,
         subject=subject,
         severity=target,
@@ -100,32 +108,57 @@ def _move(
         value=reading.value,
         threshold=reading.threshold,
     )
-    if len(told.changes) < flap.changes:
-        return told, (raised,)
-    flapping = AlertFlapping(name=name, subject=subject, changes=len(told.changes), seconds=now - told.changes[0])
-    return replace(told, flapping=True), (raised, flapping)
+    if len(fires.changes) < flap.changes:
+        return fires, (raised,)
+    flapping = AlertFlapping(name=name, subject=subject, changes=len(fires.changes), seconds=now - fires.changes[0])
+    return replace(fires, flapping=True), (raised, flapping)
+
+
+def cleared(name: str, subject: str, alert: Alert, why: str, now: float) -> AlertCleared:
+    """The news that a firing alert is over."""
+    assert alert.severity is not None
+    return AlertCleared(
+        name=name, subject=subject, severity=alert.severity, seconds=now - alert.since, summary=why or alert.summary
+    )
 
 
 def _while_flapping(
     name: str, subject: str, alert: Alert, target: Severity | None, reading: Reading, now: float, flap: Alerts
 ) -> tuple[Alert, tuple[Event, ...]]:
     """Held as raised, in silence, until it has not moved for ``flap.calm`` seconds."""
-    moved_at = max(alert.changes[-1], alert.calm_since or 0.0, alert.warn_since or 0.0)
-    if now - moved_at < flap.calm:
+    if now < _moved_at(alert) + flap.calm:
         return alert, ()
     settled = replace(alert, flapping=False, changes=())
     return _move(name, subject, settled, target, reading, now, flap)
 
 
-def _due(alert: Alert, reading: Reading, now: float, flap: Alerts) -> float | None:
-    due: list[float | None] = []
-    if alert.severity != "critical" and alert.critical_since is not None:
-        due.append(alert.critical_since + reading.raise_for)
-    if alert.severity is None and alert.warn_since is not None:
-        due.append(alert.warn_since + reading.raise_for)
-    if alert.calm_since is not None:
-        due.append(alert.calm_since + reading.clear_for)
+def _moved_at(alert: Alert) -> float:
+    return max(alert.changes[-1], alert.calm_since or 0.0, alert.warn_since or 0.0)
+
+
+def _forgetting(alert: Alert, now: float, flap: Alerts) -> Alert:
+    """An alert that neither fires nor is about to is forgotten once its past does not matter any more."""
+    if alert.severity is not None or alert.warn_since is not None:
+        return alert
+    return alert if within(alert.changes, now, flap.window) else QUIET
+
+
+def due(alert: Alert, raise_for: float, clear_for: float, now: float, flap: Alerts) -> float | None:
+    """When the same reading once more would change the alert."""
+    times: list[float | None] = []
     if alert.flapping:
-        due = [max(alert.changes[-1], alert.calm_since or 0.0, alert.warn_since or 0.0) + flap.calm]
-    later = [t for t in due if t is not None and t > now]
-    return earliest(*later)
+        times.append(_moved_at(alert) + flap.calm)
+    if alert.severity != "critical" and alert.critical_since is not None:
+        times.append(alert.critical_since + raise_for)
+    if alert.severity is None and alert.warn_since is not None:
+        times.append(alert.warn_since + raise_for)
+    if alert.calm_since is not None:
+        times.append(alert.calm_since + clear_for)
+    return earliest(*(t for t in times if t is not None and t > now))
+
+
+def put(alerts: dict[str, Alert], name: str, alert: Alert) -> dict[str, Alert]:
+    """The alerts with this one in its new shape; one that says nothing any more is left out."""
+    if alert == QUIET:
+        return {k: v for k, v in alerts.items() if k != name}
+    return {**alerts, name: alert}

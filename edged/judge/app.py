@@ -9,38 +9,23 @@ from ..vocabulary.state import AppState
 from .app_alerts import settle_alerts
 from .condition import condition, settles_at
 from .outcome import Outcome, View, earliest
-from .recovery import step, waits_for_stop
+from .recovery import step
+from .run import mine, waits_for_stop
 
 
-def settle(app: AppState, view: View) -> Outcome:
-    """Draws all conclusions about an app after something has happened to it, or its time has come."""
-    events: list[Event] = []
-    app = replace(app, wake_at=earliest(settles_at(app, view.now), _later(app.suspect_until, view.now)))
-    app, ended = _maintenance(app, view.now)
-    events.extend(ended)
-    app, changed = _condition(app, view)
-    events.extend(changed)
-    alerted = settle_alerts(app, view)
-    events.extend(alerted.events)
-    stepped = step(alerted.app, view)
-    events.extend(stepped.events)
-    return Outcome(stepped.app, stepped.actions, tuple(events))
+def see(app: AppState, view: View) -> tuple[AppState, AppChanged | None]:
+    """Brings the app's condition up to date.
 
-
-def _later(at: float, now: float) -> float | None:
-    return at if at > now else None
-
-
-def _condition(app: AppState, view: View) -> tuple[AppState, tuple[Event, ...]]:
+    All apps that a fact touches are seen before the first one is settled: after an outage of the engine they
+    change together, and recovery has to know what each one needs.
+    """
     new, reason = condition(app, view.state.engine, view.now)
-    if new == app.condition:
-        return (app if reason == app.reason else replace(app, reason=reason)), ()
-    if new == "down" and app.kept.recovery.phase == "acting" and app.kept.recovery.remedy == "restart":
+    if new == "down" and mine(app):
         new, reason = "restarting", "edged is restarting it"
-        if app.condition == new:
-            return app, ()
-    if new == "down" and waits_for_stop(app, view.now):
-        return app, ()
+    if new == "down" and app.condition != "down" and waits_for_stop(app, view.now):
+        return app, None
+    if new == app.condition:
+        return (app if reason == app.reason else replace(app, reason=reason)), None
     container = app.container
     told = AppChanged(
         subject=app.name,
@@ -50,7 +35,17 @@ def _condition(app: AppState, view: View) -> tuple[AppState, tuple[Event, ...]]:
         container_id=container.id[:12] if container else "",
         image=container.image if container else "",
     )
-    return replace(app, condition=new, condition_since=view.now, reason=reason), (told,)
+    return replace(app, condition=new, condition_since=view.now, reason=reason), told
+
+
+def settle(app: AppState, view: View) -> Outcome:
+    """Draws all conclusions about an app after something has happened to it, or its time has come."""
+    later = app.suspect_until if waits_for_stop(app, view.now) else None
+    app = replace(app, wake_at=earliest(settles_at(app, view.now), later))
+    app, ended = _maintenance(app, view.now)
+    alerted = settle_alerts(app, view)
+    stepped = step(alerted.app, view)
+    return Outcome(stepped.app, stepped.actions, (*ended, *alerted.events, *stepped.events))
 
 
 def _maintenance(app: AppState, now: float) -> tuple[AppState, tuple[Event, ...]]:

@@ -1,20 +1,26 @@
-"""The alerts of one app that follow from its condition: AppDown, Unhealthy, CrashLoop, OomKilled, RecoveryExhausted."""
+"""The alerts of one app that follow from its condition: AppDown, Unhealthy, CrashLoop, OomKilled, RecoveryExhausted.
+
+They also end those that follow from its usage, when there is no usage any more.
+"""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..vocabulary.events import Event
+from ..vocabulary.events import Event, Severity
 from ..vocabulary.state import Alert, AppState
-from .alerting import Reading, advance
+from .ailment import CREATED_GRACE
+from .alerting import Reading, advance, put
 from .budget import within
 from .outcome import Outcome, View, earliest
-from .recovery import engine_restarts_it, waits_for_stop
+from .run import RESOURCE_ALERTS, engine_restarts_it, mine, runs, waits_for_stop
 
 CRASH_DEATHS = 3
 """Deaths within ``restart.per`` that make a crash loop."""
 OOM_SHOWN = 600.0
 """Seconds for which an OOM kill stays on the board."""
+MISSING_FOR = 2.0
+"""Seconds for which a container may be gone, while it is created anew."""
 
 
 def readings(app: AppState, now: float) -> dict[str, Reading]:
@@ -28,33 +34,41 @@ def readings(app: AppState, now: float) -> dict[str, Reading]:
     }
 
 
+def _firing(app: AppState, name: str) -> Severity | None:
+    alert = app.kept.alerts.get(name)
+    return alert.severity if alert is not None else None
+
+
+def _state(app: AppState) -> str:
+    return f"{app.name} is {app.condition}: {app.reason}"
+
+
+def _held(app: AppState, name: str) -> Reading:
+    """Nobody knows yet: what fires goes on, and nothing new begins."""
+    return Reading(level=_firing(app, name), summary=_state(app))
+
+
 def _down(app: AppState, now: float) -> Reading:
-    if app.kept.recovery.phase == "acting":
-        # edged itself is restarting it: an alert that fires goes on, none begins.
-        firing = app.kept.alerts.get("AppDown", Alert()).severity
-        return Reading(level=firing, summary=_state(app))
+    if mine(app) or waits_for_stop(app, now) or app.condition in ("starting", "unknown"):
+        return _held(app, "AppDown")
     if app.condition == "missing" and not app.discovered:
         return Reading(
             level="critical",
             summary=f"{app.name} has no container",
-            raise_for=2.0,
+            raise_for=MISSING_FOR,
             advice="edged never creates containers: create it again (docker compose up -d, or docker run), or remove "
             "the app from the configuration",
         )
-    if app.condition == "restarting" or (app.condition == "down" and engine_restarts_it(app)):
-        grace = app.config.restart.policy_grace
-        return Reading(
-            level="critical",
-            summary=f"{app.name} is down: {app.reason}",
-            raise_for=grace,
-            advice="Docker's own restart policy is at work; see the container's logs",
-        )
-    if app.condition == "down" and not waits_for_stop(app, now):
-        return Reading(
-            level="critical", summary=f"{app.name} is down: {app.reason}", advice="see the container's last log lines"
-        )
-    held = "AppDown" in app.kept.alerts and app.condition in ("starting", "unknown")
-    return Reading(level="critical" if held and app.kept.alerts["AppDown"].severity else None, summary=_state(app))
+    if app.condition not in ("down", "restarting"):
+        return Reading(level=None, summary=_state(app))
+    wait, advice = 0.0, "see the container's last log lines"
+    if app.condition == "restarting" or engine_restarts_it(app):
+        wait, advice = app.config.restart.policy_grace, "Docker's own restart policy is at work; see the container's logs"
+    elif app.container is not None and app.container.status == "created":
+        wait, advice = CREATED_GRACE, "it was created and never started: docker start, or see why that fails"
+    return Reading(
+        level="critical", summary=f"{app.name} is down: {app.reason}", raise_for=wait, advice=advice
+    )
 
 
 def _unhealthy(app: AppState) -> Reading:
@@ -64,14 +78,15 @@ def _unhealthy(app: AppState) -> Reading:
             summary=f"{app.name} is unhealthy: {app.reason}",
             advice="the process runs but does not do its work: see its logs and its dependencies",
         )
-    held = "Unhealthy" in app.kept.alerts and app.condition in ("starting", "unknown", "down", "restarting")
-    return Reading(level="critical" if held and app.kept.alerts["Unhealthy"].severity else None, summary=_state(app))
+    if app.condition in ("starting", "unknown", "down", "restarting"):
+        return _held(app, "Unhealthy")
+    return Reading(level=None, summary=_state(app))
 
 
 def _crash_loop(app: AppState, now: float) -> Reading:
-    deaths = within(app.kept.deaths, now, app.config.restart.per)
     if waits_for_stop(app, now):
-        return Reading(level=app.kept.alerts.get("CrashLoop", Alert()).severity, summary=_state(app))
+        return _held(app, "CrashLoop")
+    deaths = within(app.kept.deaths, now, app.config.restart.per)
     if len(deaths) < CRASH_DEATHS or app.condition in ("stopped", "missing"):
         return Reading(level=None, summary=_state(app))
     minutes = app.config.restart.per / 60.0
@@ -80,13 +95,21 @@ def _crash_loop(app: AppState, now: float) -> Reading:
         summary=f"{app.name} ended {len(deaths)} times within {minutes:g} min; {app.reason}",
         value=float(len(deaths)),
         threshold=float(CRASH_DEATHS),
-        clear_for=0.0,
         advice="restarting does not help it: see its exit code and last log lines, and what was deployed last",
     )
 
 
+def _oom_until(app: AppState, now: float) -> float | None:
+    """Until when an OOM kill is shown. When it happened is not remembered over a restart of edged, its alert is."""
+    alert = app.kept.alerts.get("OomKilled")
+    since = app.oom_at
+    if since is None and alert is not None and alert.severity is not None:
+        since = alert.since
+    return since + OOM_SHOWN if since is not None and since + OOM_SHOWN > now else None
+
+
 def _oom(app: AppState, now: float) -> Reading:
-    if app.oom_at is None or now - app.oom_at >= OOM_SHOWN:
+    if _oom_until(app, now) is None:
         return Reading(level=None, summary=_state(app))
     return Reading(
         level="critical",
@@ -106,37 +129,32 @@ def _exhausted(app: AppState) -> Reading:
     )
 
 
-def _state(app: AppState) -> str:
-    return f"{app.name} is {app.condition}: {app.reason}"
+def _idle_usage(app: AppState) -> dict[str, Reading]:
+    """A container that does not run uses nothing."""
+    if runs(app) or not any(name in app.kept.alerts for name in RESOURCE_ALERTS):
+        return {}
+    calm = Reading(level=None, summary=f"{app.name} does not run", clear_for=app.config.memory.for_)
+    return {name: calm for name in RESOURCE_ALERTS if name in app.kept.alerts}
 
 
 def settle_alerts(app: AppState, view: View) -> Outcome:
     """Brings these alerts in line with the app's condition."""
-    alerts = app.kept.alerts
+    alerts, now = app.kept.alerts, view.now
     events: list[Event] = []
     due: list[float | None] = []
-    for name, reading in readings(app, view.now).items():
+    for name, reading in (readings(app, now) | _idle_usage(app)).items():
         alert = alerts.get(name)
         if alert is None and reading.level is None:
             continue
-        new, told, again = advance(name, app.name, alert or Alert(), reading, view.now, view.config.alerts)
-        due.append(again)
-        events.extend(told)
-        if new is not alert:
-            alerts = put(alerts, name, new)
+        made = advance(name, app.name, alert or Alert(), reading, now, view.config.alerts)
+        due.append(made.due)
+        events.extend(made.events)
+        if made.alert is not alert:
+            alerts = put(alerts, name, made.alert)
     if alerts is not app.kept.alerts:
         app = replace(app, kept=replace(app.kept, alerts=alerts))
-    if app.oom_at is not None and view.now - app.oom_at < OOM_SHOWN:
-        due.append(app.oom_at + OOM_SHOWN)
-    deaths = within(app.kept.deaths, view.now, app.config.restart.per)
+    deaths = within(app.kept.deaths, now, app.config.restart.per)
     if len(deaths) >= CRASH_DEATHS:
         due.append(deaths[-CRASH_DEATHS] + app.config.restart.per)
-    soonest = earliest(*due)
-    return Outcome(replace(app, wake_at=earliest(app.wake_at, soonest)), events=tuple(events))
-
-
-def put(alerts: dict[str, Alert], name: str, alert: Alert) -> dict[str, Alert]:
-    """The alerts with this one in its new shape; one that says nothing any more is left out."""
-    if alert == Alert():
-        return {k: v for k, v in alerts.items() if k != name}
-    return {**alerts, name: alert}
+    due.append(_oom_until(app, now))
+    return Outcome(replace(app, wake_at=earliest(app.wake_at, *due)), events=tuple(events))

@@ -6,8 +6,11 @@ import zlib
 
 
 def within(times: tuple[float, ...], now: float, window: float) -> tuple[float, ...]:
-    """Those times that lie in the last ``window`` seconds."""
-    return tuple(t for t in times if now - t < window)
+    """Those times that lie in the last ``window`` seconds.
+
+    Compared as a sum, since that is what is slept until: ``now - t < window`` can still be true at ``t + window``.
+    """
+    return tuple(t for t in times if t + window > now)
 
 
 def jitter(key: str, share: float = 0.1) -> float:

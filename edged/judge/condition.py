@@ -8,6 +8,9 @@ from ..vocabulary.state import AppState, Condition, EngineState, Verdict
 SETTLE = 1.0
 """Seconds that an app without any health check must run before it is called healthy."""
 
+OOM_NEAR = 5.0
+"""Seconds between a kill for want of memory and the death that it explains."""
+
 
 def probed(app: App) -> bool:
     return bool(app.health.http or app.health.tcp)
@@ -21,12 +24,17 @@ def condition(app: AppState, engine: EngineState, now: float) -> tuple[Condition
     if not engine.listed:
         return "unknown", "the container engine has not listed its containers yet"
     if container is None:
+        if not app.sought:
+            return "unknown", "its container has not been looked for yet"
         return "missing", "there is no such container"
     match container.status:
-        case "created" | "exited" | "dead" | "removing":
+        case "removing":
+            return "missing", "its container is being removed"
+        case "created" | "exited" | "dead":
             return _not_running(app)
         case "restarting":
-            return "restarting", f"Docker is restarting it after exit code {container.exit_code}"
+            after = f" after exit code {container.exit_code}" if container.exit_code is not None else ""
+            return "restarting", f"Docker is restarting it{after}"
         case "paused":
             return "paused", "paused by edged to free the host" if app.kept.paused_by_edged else "paused"
         case "running":
@@ -36,8 +44,7 @@ def condition(app: AppState, engine: EngineState, now: float) -> tuple[Condition
         docker: Verdict = {"healthy": "good", "unhealthy": "bad"}.get(container.health, "unknown")  # type: ignore[assignment]
         verdicts.append((docker, "Docker's health check says unhealthy"))
     if probed(config):
-        failed = f"{app.probe.bad} health probes in a row failed, the last: {app.probe.detail}"
-        verdicts.append((app.probe.verdict, failed))
+        verdicts.append((app.probe.verdict, _failing(app)))
     for verdict, why in verdicts:
         if verdict == "bad":
             return "unhealthy", why
@@ -45,9 +52,16 @@ def condition(app: AppState, engine: EngineState, now: float) -> tuple[Condition
         return "starting", "its health check has not passed yet"
     if verdicts:
         return "healthy", "its health check passes"
-    if app.started_at is not None and now - app.started_at < SETTLE:
+    if app.started_at is not None and now < app.started_at + SETTLE:
         return "starting", "it has just started"
     return "healthy", "it runs; it has no health check"
+
+
+def _failing(app: AppState) -> str:
+    """Without a count, which would be news after each probe."""
+    if app.probe.bad:
+        return f"its health probes fail: {app.probe.detail}"
+    return f"its health probes failed; {app.config.health.successes} in a row must pass again"
 
 
 def _not_running(app: AppState) -> tuple[Condition, str]:
@@ -57,7 +71,8 @@ def _not_running(app: AppState) -> tuple[Condition, str]:
         return "stopped", f"stopped by {app.kept.stopped.by}"
     if container.restart_policy == "on-failure" and container.exit_code == 0 and container.status == "exited":
         return "stopped", "it ended with exit code 0, and its restart policy is on-failure"
-    if container.oom_killed or (app.oom_at is not None and app.died_at is not None and app.died_at - app.oom_at < 5.0):
+    near = app.oom_at is not None and app.died_at is not None and abs(app.died_at - app.oom_at) < OOM_NEAR
+    if container.oom_killed or near:
         return "down", f"killed for want of memory (exit code {container.exit_code})"
     if container.status == "created":
         return "down", "created, never started"

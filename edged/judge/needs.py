@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from ..vocabulary.state import AppState
 from .outcome import View
+from .run import engine_restarts_it, waits_for_stop
 
 PATIENCE = 30.0
 """Seconds for which an app that is down waits for others. After that it is started all the same: an app without
 its dependency is often still better than no app."""
-LOOK_AGAIN = 0.5
+LONGEST = 300.0
+"""As long as what it needs is on its way up, it waits for so long."""
+
+
+class Wait(Struct, frozen=True):
+    reason: str
+    until: float | None
+    """``None``: until what it waits for changes."""
 
 
 def failing(app: AppState, view: View) -> tuple[str, ...]:
@@ -16,41 +26,64 @@ def failing(app: AppState, view: View) -> tuple[str, ...]:
     missing: list[str] = []
     for need in app.config.needs:
         dependency = view.state.dependencies.get(need)
-        if dependency is not None and dependency.streak.verdict == "bad":
-            missing.append(need)
         other = view.state.apps.get(need)
-        if other is not None and other.condition not in ("healthy", "unknown"):
+        if dependency is not None:
+            lacks = dependency.streak.verdict == "bad"
+        else:
+            lacks = other is not None and other.condition not in ("healthy", "unknown")
+        if lacks:
             missing.append(need)
     return tuple(missing)
 
 
-def unmet(app: AppState, ailment: str, since: float, view: View) -> tuple[str, float] | None:
-    """Why the app's recovery waits for something else, and until when to look again; ``None``: nothing to wait for.
+def unmet(app: AppState, ailment: str, view: View) -> Wait | None:
+    """Why the app's recovery waits for something else; ``None``: nothing to wait for.
 
     An unhealthy app waits for as long as a need fails, since a restart cures no dependency. An app that is
-    down waits ``PATIENCE`` seconds. Memory is the app's own affair: no wait.
+    down waits with ``PATIENCE``. Memory is the app's own affair: no wait.
     """
     if ailment == "HighMemory":
         return None
     missing = failing(app, view)
-    patient = ailment == "Unhealthy" or view.now - since < PATIENCE
-    if missing and patient:
-        return f"waiting for {', '.join(missing)}, which it needs", view.now + LOOK_AGAIN
-    if ailment == "AppDown" and patient:
+    reason = f"waiting for {', '.join(missing)}, which it needs"
+    if ailment == "Unhealthy":
+        return Wait(reason, None) if missing else None
+    since = app.condition_since
+    if missing and view.now < since + PATIENCE:
+        return Wait(reason, since + PATIENCE)
+    if view.now < since + LONGEST and any(_coming(view.state.apps.get(need)) for need in missing):
+        return Wait(reason, since + LONGEST)
+    if view.now < since + PATIENCE:
         first = _more_urgent(app, view)
         if first is not None:
-            return f"waiting for {first}, which comes first", view.now + LOOK_AGAIN
+            return Wait(f"waiting for {first}, which comes first", since + PATIENCE)
     return None
 
 
+def _coming(other: AppState | None) -> bool:
+    """It is on its way up, or will be as soon as what it needs is up."""
+    if other is None:
+        return False
+    recovery = other.kept.recovery
+    if other.condition in ("starting", "restarting") or recovery.phase != "idle":
+        return True
+    return other.condition in ("down", "unhealthy") and recovery.episode == 0 and _may_be_helped(other)
+
+
+def _may_be_helped(other: AppState) -> bool:
+    return other.config.restart.enabled and other.kept.maintenance is None and not other.kept.recovery.open
+
+
 def _more_urgent(app: AppState, view: View) -> str | None:
-    """Another app with a lower priority number that is being started right now."""
+    """Another app with a lower priority number that is being started, or will be in this very moment."""
     for other in view.state.apps.values():
         if other.config.priority >= app.config.priority or other.condition != "down":
             continue
         recovery = other.kept.recovery
-        soon = recovery.phase == "idle" and recovery.episode == 0 and not recovery.open and not recovery.held
-        able = other.config.restart.enabled and other.kept.maintenance is None
-        if able and (recovery.phase in ("capturing", "acting") or soon):
+        if recovery.phase in ("capturing", "acting"):
+            return other.name
+        at_once = recovery.phase == "idle" and recovery.episode == 0 and view.now >= recovery.next_at
+        waits = waits_for_stop(other, view.now) or engine_restarts_it(other) or bool(failing(other, view))
+        if at_once and not waits and _may_be_helped(other):
             return other.name
     return None

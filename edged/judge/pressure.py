@@ -9,13 +9,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..config import Config
-from ..vocabulary.actions import Action, PauseContainer, UnpauseContainer
-from ..vocabulary.events import ActionStarted
 from ..vocabulary.state import AppState, State
 from .outcome import Judgement, View
-from .recovery import next_id
-
-TIMEOUT = 15.0
+from .recovery import perform
 
 
 def relieve(state: State, config: Config, now: float) -> Judgement:
@@ -23,54 +19,48 @@ def relieve(state: State, config: Config, now: float) -> Judgement:
     rules = config.host
     alert = state.host.alerts.get("HighMemory")
     critical = alert is not None and alert.severity == "critical" and alert.calm_since is None
-    if now - state.host.paused_at < rules.memory.for_ or not state.engine.up or state.stopping:
+    if now < state.host.paused_at + rules.memory.for_ or not state.engine.up or state.stopping:
         return Judgement(state)
     if critical and rules.pressure.pause:
-        return _do(state, config, now, to_pause(state), pause=True)
-    if alert is None or alert.severity is None:
-        return _do(state, config, now, to_unpause(state), pause=False)
+        why = "the host's memory is critical and this app has the highest priority number"
+        return _do(state, config, now, to_pause(state), "pause", why)
+    if alert is None or alert.severity is None or not rules.pressure.pause:
+        return _do(state, config, now, to_unpause(state), "unpause", "the host has memory again")
     return Judgement(state)
+
+
+def _free(app: AppState) -> bool:
+    """edged may act on it by itself, and nothing is under way."""
+    return app.kept.maintenance is None and app.kept.recovery.phase == "idle"
 
 
 def to_pause(state: State) -> AppState | None:
     """The running app with the highest priority number, as long as a more important one is left running."""
     able = [a for a in state.apps.values() if a.container is not None and a.container.status == "running"]
-    if not able:
-        return None
-    vital = min(a.config.priority for a in able)
-    candidates = [
-        a
-        for a in able
-        if a.config.priority > vital
-        and a.config.restart.enabled
-        and a.kept.maintenance is None
-        and a.kept.recovery.phase == "idle"
-    ]
+    # What edged only observes may be less important than it says, so it does not count.
+    managed = [a for a in able if a.config.restart.enabled]
+    vital = min((a.config.priority for a in managed), default=0)
+    candidates = [a for a in managed if a.config.priority > vital and _free(a) and a.kept.stopped is None]
     return max(candidates, key=lambda a: (a.config.priority, a.usage.memory if a.usage else 0), default=None)
 
 
 def to_unpause(state: State) -> AppState | None:
-    paused = [a for a in state.apps.values() if a.kept.paused_by_edged]
+    """Of those that edged paused, the most important one. What was its own doing it undoes in any case."""
+    paused = [
+        a
+        for a in state.apps.values()
+        if a.kept.paused_by_edged and a.container is not None and a.container.status == "paused" and _free(a)
+    ]
     return min(paused, key=lambda a: a.config.priority, default=None)
 
 
-def _do(state: State, config: Config, now: float, app: AppState | None, *, pause: bool) -> Judgement:
-    if app is None or app.container is None:
+def _do(state: State, config: Config, now: float, app: AppState | None, remedy: str, why: str) -> Judgement:
+    if app is None:
         return Judgement(state)
-    container_id = app.container.id
-    app, action_id = next_id(app, View(state, config, now))
-    app = replace(app, kept=replace(app.kept, paused_by_edged=True))
-    action: Action
-    if pause:
-        reason = "the host's memory is critical and this app has the highest priority number"
-        action = PauseContainer(
-            id=action_id, subject=app.name, reason=reason, timeout=TIMEOUT, container_id=container_id
-        )
-    else:
-        reason = "the host has memory again"
-        action = UnpauseContainer(
-            id=action_id, subject=app.name, reason=reason, timeout=TIMEOUT, container_id=container_id
-        )
-    told = ActionStarted(subject=app.name, action_id=action_id, action=type(action).__name__, reason=reason)
-    new = replace(state, apps={**state.apps, app.name: app}, host=replace(state.host, paused_at=now))
-    return Judgement(new, (action,), (told,), (app.name,))
+    if remedy == "pause":
+        app = replace(app, kept=replace(app.kept, paused_by_edged=True))
+    done = perform(app, remedy, why, View(state, config, now))
+    new = replace(
+        state, apps={**state.apps, app.name: done.app}, host=replace(state.host, paused_at=now)
+    )
+    return Judgement(new, done.actions, done.events, (app.name,))

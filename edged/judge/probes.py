@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
 from ..config import Config
 from ..vocabulary.events import CheckBroken, Event
 from ..vocabulary.facts import CheckFailed, ProbeFinished
 from ..vocabulary.state import Alert, AppState, DependencyState, State
-from .alerting import Reading, advance
-from .app_alerts import put
+from .alerting import Reading, advance, put
 from .outcome import Judgement
 from .streak import extend
+
+ENGINE_CHECKS = ("containers", "events")
+Watched = TypeVar("Watched", AppState, DependencyState)
 
 
 def probe_finished(state: State, fact: ProbeFinished, config: Config, now: float) -> Judgement:
@@ -21,10 +25,11 @@ def probe_finished(state: State, fact: ProbeFinished, config: Config, now: float
     app = state.apps.get(fact.subject)
     if app is None or app.container is None or app.container.status != "running":
         return Judgement(state)
-    if app.started_at is not None and fact.started < app.started_at:
+    # A container that was up before edged saw it may still be starting, so it gets the same time.
+    since = app.known_since if app.started_at is None else max(app.known_since, app.started_at)
+    if fact.started < since:
         return Judgement(state)
     rules = app.config.health
-    forgiving = app.started_at is not None and now - app.started_at < rules.start_period
     streak = extend(
         app.probe,
         ok=fact.ok,
@@ -34,11 +39,11 @@ def probe_finished(state: State, fact: ProbeFinished, config: Config, now: float
         seconds=fact.seconds,
         failures=rules.failures,
         successes=rules.successes,
-        forgiving=forgiving,
+        forgiving=now < since + rules.start_period,
     )
     moved = streak.verdict != app.probe.verdict or app.kept.recovery.phase != "idle" or bool(streak.bad)
-    app, events = _mended(replace(app, probe=streak), "probe")
-    touched = (app.name,) if moved or events else ()
+    app, events = mended(replace(app, probe=streak), "probe")
+    touched = (app.name,) if moved else ()
     return Judgement(replace(state, apps={**state.apps, app.name: app}), events=events, touched=touched)
 
 
@@ -46,9 +51,9 @@ def _dependency(state: State, fact: ProbeFinished, config: Config, now: float) -
     rules = config.dependencies.get(fact.subject)
     if rules is None:
         return Judgement(state)
-    dependency = state.dependencies.get(fact.subject, DependencyState(fact.subject))
+    old = state.dependencies.get(fact.subject, DependencyState(fact.subject))
     streak = extend(
-        dependency.streak,
+        old.streak,
         ok=fact.ok,
         detail=fact.detail,
         started=fact.started,
@@ -57,53 +62,90 @@ def _dependency(state: State, fact: ProbeFinished, config: Config, now: float) -
         failures=rules.failures,
         successes=rules.successes,
     )
-    bad = streak.verdict == "bad"
-    target = rules.tcp or rules.http or rules.dns
-    reading = Reading(
-        level="critical" if bad else None,
-        summary=f"{fact.subject} ({target}) does not answer: {streak.detail}"
-        if bad
-        else f"{fact.subject} ({target}) answers",
-        advice="apps that need it are not restarted while it is down; see the dependency itself and the network",
-    )
-    alert, events, _ = advance(
-        "DependencyDown", fact.subject, dependency.alerts.get("DependencyDown", Alert()), reading, now, config.alerts
-    )
-    mended: tuple[Event, ...] = ()
-    broken = dependency.broken
-    if "probe" in broken:
-        mended, broken = (CheckBroken(subject=fact.subject, check="probe", error="", broken=False),), {}
-    new = DependencyState(fact.subject, streak, put(dependency.alerts, "DependencyDown", alert), broken)
-    return Judgement(replace(state, dependencies={**state.dependencies, fact.subject: new}), events=(*mended, *events))
+    new, mends = mended(replace(old, streak=streak), "dependency")
+    new, events = _dependency_down(new, rules.tcp or rules.http or rules.dns, config, now)
+    touched: tuple[str, ...] = ()
+    if streak.verdict != old.streak.verdict:
+        touched = tuple(name for name, app in state.apps.items() if new.name in app.config.needs)
+    dependencies = {**state.dependencies, new.name: new}
+    return Judgement(replace(state, dependencies=dependencies), events=(*mends, *events), touched=touched)
 
 
-def _mended(app: AppState, check: str) -> tuple[AppState, tuple[Event, ...]]:
+def _dependency_down(
+    dependency: DependencyState, target: str, config: Config, now: float
+) -> tuple[DependencyState, tuple[Event, ...]]:
+    alert, streak, name = dependency.alerts.get("DependencyDown"), dependency.streak, dependency.name
+    if alert is None and streak.verdict != "bad":
+        return dependency, ()
+    alert = alert or Alert()
+    if streak.verdict == "unknown":
+        # Right after a start of edged there is no verdict yet: what fired goes on until there is one.
+        return dependency, ()
+    if streak.verdict == "bad":
+        reading = Reading(
+            level="critical",
+            summary=f"{name} ({target}) does not answer: {streak.detail}",
+            advice="apps that need it are not restarted while it is down; see the dependency itself and the network",
+        )
+    else:
+        reading = Reading(level=None, summary=f"{name} ({target}) answers")
+    step = advance("DependencyDown", name, alert, reading, now, config.alerts)
+    if step.alert is alert and alert != Alert():
+        return dependency, step.events
+    return replace(dependency, alerts=put(dependency.alerts, "DependencyDown", step.alert)), step.events
+
+
+def mended(watched: Watched, check: str) -> tuple[Watched, tuple[Event, ...]]:
     """A check that was broken has worked."""
-    if check not in app.broken:
-        return app, ()
-    rest = {k: v for k, v in app.broken.items() if k != check}
-    return replace(app, broken=rest), (CheckBroken(subject=app.name, check=check, error="", broken=False),)
+    if check not in watched.broken:
+        return watched, ()
+    rest = {k: v for k, v in watched.broken.items() if k != check}
+    return replace(watched, broken=rest), (CheckBroken(subject=watched.name, check=check, error="", broken=False),)
 
 
 def check_failed(state: State, fact: CheckFailed, config: Config, now: float) -> Judgement:
     """A check could not be made: said once, and no verdict is drawn from it."""
-    told = CheckBroken(subject=fact.subject, check=fact.check, error=fact.error, broken=True)
-    if fact.subject in state.apps:
-        app = state.apps[fact.subject]
+    if fact.check == "dependency":
+        dependency = state.dependencies.get(fact.subject)
+        if dependency is None or fact.check in dependency.broken:
+            return Judgement(state)
+        lame = replace(dependency, broken={**dependency.broken, fact.check: fact.error})
+        return Judgement(
+            replace(state, dependencies={**state.dependencies, lame.name: lame}), events=(_broken(fact, lame.name),)
+        )
+    if fact.check in ENGINE_CHECKS and fact.subject == "engine":
+        return _host_check(state, fact, "engine")
+    app = _about(state, fact)
+    if app is not None:
         if fact.check in app.broken:
             return Judgement(state)
         new = replace(app, broken={**app.broken, fact.check: fact.error})
-        return Judgement(replace(state, apps={**state.apps, app.name: new}), events=(told,))
-    if fact.subject in state.dependencies:
-        dependency = state.dependencies[fact.subject]
-        if fact.check in dependency.broken:
-            return Judgement(state)
-        lame = replace(dependency, broken={**dependency.broken, fact.check: fact.error})
-        return Judgement(replace(state, dependencies={**state.dependencies, fact.subject: lame}), events=(told,))
+        return Judgement(replace(state, apps={**state.apps, app.name: new}), events=(_broken(fact, app.name),))
+    if fact.check == "containers":
+        # A container that nobody watches.
+        return Judgement(state)
+    return _host_check(state, fact, "host")
+
+
+def _about(state: State, fact: CheckFailed) -> AppState | None:
+    """The app that the check is about: an inspection names the container."""
+    if fact.check == "probe":
+        return state.apps.get(fact.subject)
+    if fact.check != "containers":
+        return None
+    apps = (a for a in state.apps.values() if a.container is not None and a.container.name == fact.subject)
+    return next(apps, None)
+
+
+def _host_check(state: State, fact: CheckFailed, subject: str) -> Judgement:
     if fact.check in state.host.broken:
         return Judgement(state)
     host = replace(state.host, broken={**state.host.broken, fact.check: fact.error})
-    return Judgement(replace(state, host=host), events=(told,))
+    return Judgement(replace(state, host=host), events=(_broken(fact, subject),))
+
+
+def _broken(fact: CheckFailed, subject: str) -> CheckBroken:
+    return CheckBroken(subject=subject, check=fact.check, error=fact.error, broken=True)
 
 
 def mend_host(state: State, check: str) -> Judgement:
@@ -111,6 +153,7 @@ def mend_host(state: State, check: str) -> Judgement:
     if check not in state.host.broken:
         return Judgement(state)
     host = replace(state.host, broken={k: v for k, v in state.host.broken.items() if k != check})
+    subject = "engine" if check in ENGINE_CHECKS else "host"
     return Judgement(
-        replace(state, host=host), events=(CheckBroken(subject="host", check=check, error="", broken=False),)
+        replace(state, host=host), events=(CheckBroken(subject=subject, check=check, error="", broken=False),)
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from statistics import median
+
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..config import Config
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ResourcesSampled
 from ..vocabulary.state import Alert, AppState, Cpu, State
-from ..vocabulary.world import Usage
-from .alerting import Reading, advance
-from .app_alerts import put
+from ..vocabulary.world import HostSample, Usage
+from .ailment import out_of_memory
+from .alerting import Reading, advance, put
 from .outcome import Judgement
 from .probes import mend_host
 from .trend import add, growth
@@ -21,57 +25,101 @@ LEAK_RISE = 0.05
 """Share of the limit that it must have grown within the window."""
 CLEAR_BELOW = 0.95
 """Hysteresis: an alert that fires clears below 95 % of its threshold."""
+LEAK_GOES_ON = 0.7
+"""Hysteresis of a leak: half as sure is sure enough for an alert that fires."""
+
+
+class Host(Struct, frozen=True):
+    """What a container without a limit of its own may use."""
+
+    memory: int | None
+    cores: int
 
 
 def sampled(state: State, fact: ResourcesSampled, config: Config, now: float) -> Judgement:
     """One pass over all containers."""
     by_id = {u.container_id: u for u in fact.usages}
-    host = state.host.sample
+    sample: HostSample | None = state.host.sample
+    host = Host(sample.memory_total, sample.cpu_count) if sample is not None else Host(None, 1)
     apps = dict(state.apps)
     events: list[Event] = []
     touched: list[str] = []
     for name, app in state.apps.items():
-        usage = by_id.get(app.container.id) if app.container is not None else None
-        if usage is None:
+        container = app.container
+        if container is None or container.status != "running" or container.id not in by_id:
             continue
-        new, told = judge_usage(
-            app, usage, host.memory_total if host else None, host.cpu_count if host else 1, config, fact.at
-        )
+        # A sample that was under way when the container was started anew is of the run before.
+        if fact.at < app.known_since or (app.started_at is not None and fact.at < app.started_at):
+            continue
+        new, told = judge_usage(app, by_id[container.id], host, config, fact.at)
         apps[name] = new
-        if told:
-            events.extend(told)
+        events.extend(told)
+        if told or new.oom_at != app.oom_at or out_of_memory(new, now) or new.kept.recovery.phase == "verifying":
             touched.append(name)
     mended = mend_host(replace(state, apps=apps), "resources")
     return Judgement(mended.state, events=(*mended.events, *events), touched=tuple(touched))
 
 
-def judge_usage(
-    app: AppState, usage: Usage, host_memory: int | None, cores: int, config: Config, at: float
-) -> tuple[AppState, list[Event]]:
+def judge_usage(app: AppState, usage: Usage, host: Host, config: Config, at: float) -> tuple[AppState, list[Event]]:
     """Takes one sample of one app into its trend and alerts."""
-    limit = usage.memory_limit if usage.memory_limit is not None else host_memory
-    cpu = cpu_use(app, usage, cores, at)
+    before = app.usage
+    same = before is not None and before.container_id == usage.container_id
+    more_kills = same and before is not None and usage.oom_kills > before.oom_kills
     trend = add(app.trend, at, float(usage.memory), app.config.memory.leak.window)
-    readings = {
-        "HighMemory": high_memory(app, usage, limit),
-        "HighCpu": high_cpu(app, cpu),
-        "CpuThrottled": throttled(app, cpu),
-    }
-    if trend is not app.trend:
-        readings["MemoryLeak"] = leak(replace(app, trend=trend), usage, limit)
+    fresh = trend is not app.trend
+    app = replace(
+        app,
+        usage=usage,
+        usage_at=at,
+        cpu=cpu_use(app, usage, host.cores, at),
+        trend=trend,
+        # The engine tells of them, too, but only of some kinds and not when nobody listens.
+        oom_at=at if more_kills else app.oom_at,
+    )
     alerts = app.kept.alerts
     events: list[Event] = []
-    for name, reading in readings.items():
+    for name, reading in readings(app, host, leaks=fresh):
         old = alerts.get(name)
-        if old is None and reading.level is None:
-            continue
-        new, told, _ = advance(name, app.name, old or Alert(), reading, at, config.alerts)
-        events.extend(told)
-        if new is not old:
-            alerts = put(alerts, name, new)
+        made = advance(name, app.name, old or Alert(), reading, at, config.alerts)
+        events.extend(made.events)
+        if made.alert is not old:
+            alerts = put(alerts, name, made.alert)
     if alerts is not app.kept.alerts:
         app = replace(app, kept=replace(app.kept, alerts=alerts))
-    return replace(app, usage=usage, usage_at=at, cpu=cpu, trend=trend), events
+    return app, events
+
+
+def readings(app: AppState, host: Host, *, leaks: bool) -> Iterator[tuple[str, Reading]]:
+    """The alerts that have something to say: most samples have no words to make."""
+    alerts, rules = app.kept.alerts, app.config
+    usage, cpu, limit = app.usage, app.cpu, memory_limit(app.usage, host)
+    if usage is not None and limit:
+        alert = alerts.get("HighMemory")
+        reading = level(usage.memory / limit, rules.memory.warn, rules.memory.critical, alert)
+        if alert is not None or reading.level is not None:
+            yield "HighMemory", _high_memory(app, usage, limit, reading)
+        if leaks:
+            leak = _leak(app, usage, limit)
+            if leak.level is not None or "MemoryLeak" in alerts:
+                yield "MemoryLeak", leak
+    if cpu.share is not None:
+        alert = alerts.get("HighCpu")
+        reading = level(cpu.share, rules.cpu.warn, None, alert)
+        if alert is not None or reading.level is not None:
+            yield "HighCpu", _high_cpu(app, cpu.share, reading)
+    if cpu.throttled is not None:
+        alert = alerts.get("CpuThrottled")
+        reading = level(cpu.throttled, rules.cpu.throttled, None, alert)
+        if alert is not None or reading.level is not None:
+            yield "CpuThrottled", _throttled(app, cpu.throttled, reading)
+
+
+def memory_limit(usage: Usage | None, host: Host) -> int | None:
+    """What it can really have: a limit above the host's memory is none."""
+    own = usage.memory_limit if usage is not None else None
+    if own is None or host.memory is None:
+        return own if own is not None else host.memory
+    return min(own, host.memory)
 
 
 def cpu_use(app: AppState, usage: Usage, cores: int, at: float) -> Cpu:
@@ -81,50 +129,52 @@ def cpu_use(app: AppState, usage: Usage, cores: int, at: float) -> Cpu:
     if before is None or before.container_id != usage.container_id or seconds <= 0.0:
         return Cpu()
     spent = usage.cpu_seconds - before.cpu_seconds
-    if spent < 0.0:
-        return Cpu()
     periods = usage.periods - before.periods
+    held_back = usage.throttled_periods - before.throttled_periods
+    if spent < 0.0 or periods < 0 or held_back < 0:
+        return Cpu()
     return Cpu(
-        share=spent / seconds / (usage.cpu_limit or float(cores)),
-        throttled=(usage.throttled_periods - before.throttled_periods) / periods if periods > 0 else 0.0,
+        share=spent / seconds / (usage.cpu_limit or float(cores)), throttled=held_back / periods if periods else 0.0
     )
 
 
 def level(value: float, warn: float, critical: float | None, alert: Alert | None) -> Reading:
     """The level of a value against its thresholds, with hysteresis while the alert fires."""
     firing = alert.severity if alert is not None else None
-    critical_line = (critical or 0.0) * (CLEAR_BELOW if firing == "critical" else 1.0)
-    warn_line = warn * (CLEAR_BELOW if firing is not None else 1.0)
-    if critical is not None and value >= critical_line:
+    if critical is not None and value >= critical * (CLEAR_BELOW if firing == "critical" else 1.0):
         return Reading(level="critical", value=value, threshold=critical)
-    if value >= warn_line:
+    if value >= warn * (CLEAR_BELOW if firing is not None else 1.0):
         return Reading(level="warning", value=value, threshold=warn)
     return Reading(level=None, value=value, threshold=warn)
 
 
-def high_memory(app: AppState, usage: Usage, limit: int | None) -> Reading:
+def _high_memory(app: AppState, usage: Usage, limit: int, reading: Reading) -> Reading:
     rules = app.config.memory
-    share = usage.memory / limit if limit else 0.0
-    of = "its limit" if usage.memory_limit is not None else "the host's memory (it has no limit of its own)"
-    reading = level(share, rules.warn, rules.critical, app.kept.alerts.get("HighMemory"))
+    of = "its limit" if limit == usage.memory_limit else "the host's memory (it has no lower limit of its own)"
     return replace(
         reading,
         raise_for=rules.for_,
         clear_for=rules.for_,
-        summary=f"{app.name} uses {share:.0%} of {of}: {usage.memory / 2**20:.0f} MiB",
+        summary=f"{app.name} uses {usage.memory / limit:.0%} of {of}: {usage.memory / 2**20:.0f} MiB",
         advice="when it becomes critical the app is restarted; raise the limit if this much is normal for it",
     )
 
 
-def leak(app: AppState, usage: Usage, limit: int | None) -> Reading:
+def _leak(app: AppState, usage: Usage, limit: int) -> Reading:
     """Will a steady rise hit the limit within the horizon?"""
     rules = app.config.memory.leak
+    alert = app.kept.alerts.get("MemoryLeak")
+    factor = LEAK_GOES_ON if alert is not None and alert.severity is not None else 1.0
+    calm = Reading(level=None, summary=f"{app.name}'s memory does not grow towards its limit")
+    if _rise(app) < LEAK_RISE * factor * limit / 2.0:
+        # Cheap, and enough for most: the slope below takes all pairs of samples.
+        return calm
     found = growth(app.trend, rules.window)
-    if found is None or not limit or found.slope <= 0.0:
-        return Reading(level=None)
-    left = (limit - usage.memory) / found.slope
-    if found.tau < LEAK_TAU or found.rise < LEAK_RISE * limit or left > rules.horizon:
-        return Reading(level=None, summary=f"{app.name}'s memory no longer grows towards its limit")
+    if found is None or found.slope <= 0.0:
+        return calm
+    left = max(0.0, (limit - usage.memory) / found.slope)
+    if found.tau < LEAK_TAU * factor or found.rise < LEAK_RISE * factor * limit or left * factor > rules.horizon:
+        return calm
     return Reading(
         level="warning",
         value=left,
@@ -135,25 +185,30 @@ def leak(app: AppState, usage: Usage, limit: int | None) -> Reading:
     )
 
 
-def high_cpu(app: AppState, cpu: Cpu) -> Reading:
+def _rise(app: AppState) -> float:
+    """From the middle of the first third of the samples to the middle of the last."""
+    values = [value for _, value in app.trend.points]
+    third = max(1, len(values) // 3)
+    return median(values[-third:]) - median(values[:third])
+
+
+def _high_cpu(app: AppState, share: float, reading: Reading) -> Reading:
     rules = app.config.cpu
-    reading = level(cpu.share or 0.0, rules.warn, None, app.kept.alerts.get("HighCpu"))
     return replace(
         reading,
         raise_for=rules.for_,
         clear_for=min(rules.for_, 60.0),
-        summary=f"{app.name} uses {cpu.share or 0.0:.0%} of the CPU it may use",
+        summary=f"{app.name} uses {share:.0%} of the CPU it may use",
         advice="see the request rate, the model's cost and other load on this host",
     )
 
 
-def throttled(app: AppState, cpu: Cpu) -> Reading:
+def _throttled(app: AppState, share: float, reading: Reading) -> Reading:
     rules = app.config.cpu
-    reading = level(cpu.throttled or 0.0, rules.throttled, None, app.kept.alerts.get("CpuThrottled"))
     return replace(
         reading,
         raise_for=rules.for_,
         clear_for=min(rules.for_, 60.0),
-        summary=f"{app.name} is held back by its CPU quota in {cpu.throttled or 0.0:.0%} of all scheduler periods",
+        summary=f"{app.name} is held back by its CPU quota in {share:.0%} of all scheduler periods",
         advice="its latency suffers: raise its quota (docker update --cpus), or use fewer threads",
     )

@@ -38,8 +38,9 @@ class EngineWatcher:
     and a first list was got. ``CheckFailed(check="containers")`` means that the engine answers and a list
     (subject ``engine``) or an inspection (subject: the container) fails; a later ``ContainersListed`` or
     ``ContainerInspected`` is the all-clear. An engine that refuses the event stream, as a filtering proxy does,
-    is up without it: it is listed at every ping, and ``CheckFailed(check="events", subject="engine")`` comes
-    with each list until one more ``EngineSeen(up=True)`` tells that the stream stands.
+    or does not give it for ``stream_grace`` seconds while it answers pings, is up without it: it is listed at
+    every ping, and ``CheckFailed(check="events", subject="engine")`` comes with each list until one more
+    ``EngineSeen(up=True)`` tells that the stream stands.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class EngineWatcher:
         ping_every: float = 5.0,
         ping_timeout: float = 5.0,
         quiet: float = 300.0,
+        stream_grace: float = 15.0,
         chance: random.Random | None = None,
     ) -> None:
         """``poll``: seconds between lists while all is well. ``quiet``: a stream silent for so long is renewed.
 
-        A hanging engine is called so after two pings in a row without an answer, at most
-        ``ping_every + 2 * ping_timeout`` seconds after it began to hang; one whose stream broke, at once.
+        A hanging engine is called down after two questions in a row without an answer: at most
+        ``ping_every + 2 * ping_timeout`` seconds after it began to hang, or the timeout of a list or an
+        inspection plus ``ping_timeout`` when one was under way. One whose stream broke is called down at once.
         """
         self._containers = containers
         self._clock = clock
@@ -70,7 +73,8 @@ class EngineWatcher:
         self._link = Link()
         self._reconciler = Reconciler(
             containers, clock, post, self._link,
-            poll=poll, ping_every=ping_every, ping_timeout=ping_timeout, beat=lambda: self._beat(RECONCILE),
+            poll=poll, ping_every=ping_every, ping_timeout=ping_timeout, stream_grace=stream_grace,
+            beat=lambda: self._beat(RECONCILE),
         )  # fmt: skip
         self._stopping = threading.Event()
         self._beats: dict[str, float] = {}

@@ -25,6 +25,7 @@ class Reconciler:
         poll: float,
         ping_every: float,
         ping_timeout: float,
+        stream_grace: float,
         beat: Callable[[], None],
     ) -> None:
         self._containers = containers
@@ -34,6 +35,7 @@ class Reconciler:
         self._poll = poll
         self._ping_every = ping_every
         self._ping_timeout = ping_timeout
+        self._stream_grace = stream_grace
         self._beat = beat
 
         self._up: bool | None = None
@@ -47,6 +49,7 @@ class Reconciler:
         # Monotonic.
         self._next_ping = 0.0
         self._next_list = 0.0
+        self._streamless_since: float | None = None
 
     def turn(self) -> float:
         """One step. Returns the seconds until the next is due."""
@@ -56,10 +59,14 @@ class Reconciler:
         if connection != self._connection:
             self._connection = connection
             self._next_list = 0.0
+        if self._broken is None or not self._answers:
+            self._streamless_since = None
+        elif self._streamless_since is None:
+            self._streamless_since = now
         if news or now >= self._next_ping:
             self._ping()
             return 0.0
-        may_list = self._answers and (self._up or self._broken is None or self._refuses_stream())
+        may_list = self._answers and (self._up or self._broken is None or self._lacks_stream())
         if may_list and now >= self._next_list:
             self._list()
             return 0.0
@@ -73,9 +80,11 @@ class Reconciler:
             due.append(work)
         return max(0.0, min(due))
 
-    def _refuses_stream(self) -> bool:
-        """It answers, and says no to the event stream alone."""
-        return isinstance(self._broken, Refused)
+    def _lacks_stream(self) -> bool:
+        """It answers, and only the event stream cannot be had."""
+        since = self._streamless_since
+        waited = since is not None and time.monotonic() - since > self._stream_grace
+        return waited or isinstance(self._broken, Refused)
 
     def _ping(self) -> None:
         try:
@@ -111,16 +120,16 @@ class Reconciler:
             return
         merged = self._link.merge(listed)
         self._names = {container.id: container.name for container in merged}
-        refused = self._refuses_stream()
-        if not self._up or (self._without_stream and not refused):
+        streamless = self._lacks_stream()
+        if not self._up or (self._without_stream and not streamless):
             self._up = True
             self._post(EngineSeen(at=self._clock.now(), up=True, version=self._version))
         self._post(ContainersListed(at=at, containers=merged))
-        if refused:
-            why = f"the event stream is refused, so containers are only listed: {self._broken}"
+        if streamless:
+            why = f"there is no event stream, so containers are only listed: {self._broken}"
             self._post(CheckFailed(at=self._clock.now(), check="events", subject="engine", error=why))
-        self._without_stream = refused
-        self._next_list = time.monotonic() + (min(self._poll, self._ping_every) if refused else self._poll)
+        self._without_stream = streamless
+        self._next_list = time.monotonic() + (min(self._poll, self._ping_every) if streamless else self._poll)
 
     def _inspect(self, container_id: str) -> None:
         at = self._clock.now()

@@ -7,13 +7,14 @@ import math
 from typing import NamedTuple
 
 from ..ports import Broker, Message, Refused, Retained, Store, StoredEvent, Unreachable
+from .suspicion import Suspicion
 from .thinning import ThinnedSamples
 from .window import Window
 
 STATUS = "status"
 """The retained topic that the last will overwrites."""
 METRICS = "metrics"
-_REFUSED = 128
+REFUSED = 128
 """MQTT 5 reason codes from here on mean that the message was not taken …"""
 _NEVER = frozenset({144, 149, 153})
 """… and these that it never will be: topic name invalid, packet too large, payload format invalid."""
@@ -21,11 +22,19 @@ _MANY = 10_000
 logger = logging.getLogger(__name__)
 
 
+_What = StoredEvent | Retained | bytes
+"""An event, a retained topic, or a sample."""
+
+
 class _Sent(NamedTuple):
     at: float
     """Monotonic time at which it was handed over."""
-    what: StoredEvent | Retained | bytes
-    """An event, a retained topic, or a sample."""
+    what: _What
+
+    @property
+    def identity(self) -> object:
+        what = self.what
+        return what if isinstance(what, bytes) else what.sequence if isinstance(what, StoredEvent) else what.topic
 
 
 class Feeder:
@@ -40,7 +49,7 @@ class Feeder:
         self._store = store
         self._broker = broker
         self._prefix = prefix
-        self._wanted_size = self._size = size
+        self._wanted_size = self._room = size
         self._longest_pause = retry[1]
         self._samples = samples
         self._window = Window(retry)
@@ -48,38 +57,66 @@ class Feeder:
         self._retained_under_way: set[str] = set()
         self._held: dict[str, tuple[int, float]] = {}
         """Refused retained topics: the version, and when to try that one again."""
+        self._suspicion = Suspicion()
         self._hopeless: list[tuple[int, str]] = []
         """Events the broker will never take, and why."""
         self._last_answer = 0.0
 
     def connected(self, connection: int, session_present: bool, room: int, now: float) -> None:
         """``room``: how many messages without acknowledgement the broker bears."""
-        self.lost(now)
+        self.lost(now, blame=False)
         self.connection = connection
-        self._size = min(self._wanted_size, room)
+        self._room = min(self._wanted_size, room)
         # The will has overwritten the status; and a broker that forgot the session may have forgotten all.
         self._store.forget_retained_acks(STATUS if session_present else None)
 
-    def lost(self, now: float) -> None:
-        """The connection is gone: what has no acknowledgement will be sent again, in the same order."""
+    def lost(self, now: float, unfit: bool = False, blame: bool = True) -> None:
+        """The connection is gone: what has no acknowledgement will be sent again, in the same order.
+
+        ``unfit``: a message was the cause. Without ``blame`` none can have been.
+        """
         self.connection = None
-        self._samples.put_back([sent.what for sent in self._under_way.values() if isinstance(sent.what, bytes)])
+        under_way = list(self._under_way.values())
         self._under_way.clear()
         self._retained_under_way.clear()
-        self._held.clear()
         self._window.forget(now)
         self.refusals.clear()
+        if blame and under_way:
+            first = under_way[0]
+            verdict = self._suspicion.connection_ended(first.identity, len(under_way) == 1, unfit)
+            if verdict:
+                self._set_aside(first.what, verdict == "condemn", now)
+                under_way.pop(0)
+        self._samples.put_back([sent.what for sent in under_way if isinstance(sent.what, bytes)])
+
+    def _set_aside(self, what: _What, for_ever: bool, now: float) -> None:
+        """The broker ended the connection each time it was given this and nothing else."""
+        if isinstance(what, StoredEvent):
+            if for_ever:
+                self._hopeless.append((what.sequence, "the broker ends the connection"))
+            else:
+                logger.error("the broker ends the connection when it gets event %d", what.sequence)
+                self._window.refuse(what.sequence, now, said=False)
+        elif isinstance(what, Retained):
+            logger.error("the broker ends the connection when it gets %s/%s", self._prefix, what.topic)
+            self._held[what.topic] = (what.version, math.inf if for_ever else now + self._longest_pause)
+
+    @property
+    def _size(self) -> int:
+        """Messages that may be under way."""
+        return 1 if self._suspicion.alone else self._room
 
     def answer(self, message_id: int, code: int, text: str, now: float) -> None:
         sent = self._under_way.pop(message_id, None)
         if sent is None:  # of a connection that is gone: it was or will be sent again
             return
         self._last_answer = now
+        self._suspicion.answered(sent.identity)
         what = sent.what
         topic = METRICS if isinstance(what, bytes) else what.topic
         if isinstance(what, Retained):
             self._retained_under_way.discard(topic)
-        if code >= _REFUSED:
+        if code >= REFUSED:
             self._take_refusal(what, topic, code, text, now)
             return
         self.sent += 1
@@ -89,9 +126,7 @@ class Feeder:
         elif isinstance(what, Retained):
             self._store.acknowledge_retained(topic, what.version)
 
-    def _take_refusal(
-        self, what: StoredEvent | Retained | bytes, topic: str, code: int, text: str, now: float
-    ) -> None:
+    def _take_refusal(self, what: _What, topic: str, code: int, text: str, now: float) -> None:
         self.refused += 1
         if topic not in self.refusals:
             logger.warning("the broker refuses messages on %s/%s: %s", self._prefix, topic, text)
@@ -114,7 +149,7 @@ class Feeder:
             self._feed_samples(self.connection, now)
             self._feed_events(self.connection, now)
         except Unreachable:
-            self.lost(now)  # the broker's own note about it is on its way
+            self.connection = None  # the broker's own note about it is on its way
 
     def _drop_hopeless(self) -> None:
         while self._hopeless:
@@ -163,9 +198,7 @@ class Feeder:
             except Refused as error:
                 self._hopeless.append((event.sequence, str(error)))
 
-    def _publish(
-        self, connection: int, topic: str, payload: bytes, what: StoredEvent | Retained | bytes, now: float
-    ) -> None:
+    def _publish(self, connection: int, topic: str, payload: bytes, what: _What, now: float) -> None:
         message = Message(f"{self._prefix}/{topic}", payload, retain=isinstance(what, Retained))
         self._under_way[self._broker.publish(message, connection)] = _Sent(now, what)
 

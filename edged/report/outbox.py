@@ -15,7 +15,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from ..ports import Broker, StorageError, Store
-from .feeder import Feeder
+from .feeder import REFUSED, Feeder
 from .payloads import topic_prefix
 from .thinning import ThinnedSamples
 
@@ -119,10 +119,10 @@ class Outbox:
         self._notes.append(note)
         self.kick()
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, reason: str, unfit: bool) -> None:
         def note(feeder: Feeder, now: float) -> None:
             self._reason = reason
-            feeder.lost(now)
+            feeder.lost(now, unfit)
 
         self._notes.append(note)
         self.kick()
@@ -130,7 +130,7 @@ class Outbox:
     def acknowledged(self, message_id: int, code: int, text: str) -> None:
         self._notes.append(lambda feeder, now: feeder.answer(message_id, code, text, now))
         # Waking for each one would cost more than all the rest: half of what is under way is soon enough.
-        if code or len(self._notes) * 2 >= (self._feeder.in_flight if self._feeder else 0):
+        if code >= REFUSED or len(self._notes) * 2 >= (self._feeder.in_flight if self._feeder else 0):
             self.kick()
 
     # The thread
@@ -148,7 +148,7 @@ class Outbox:
                 self._use_store(feeder, now)
             if feeder.connection is not None and feeder.silent_for(now) >= self._ack_timeout:
                 broker.drop(feeder.connection, f"the broker acknowledged nothing for {self._ack_timeout:g} s")
-                feeder.lost(now)
+                feeder.lost(now, blame=False)
             self._tell(feeder)
             if self._stop_at is not None and self._finished(feeder, now, self._stop_at):
                 return

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..ports import Batch, Clock, StorageError, Store
 from ..vocabulary.actions import Action
@@ -63,7 +64,7 @@ class Recorder:
         self._pending: deque[Output] = deque()
         self._lock = threading.Condition()
         self._stopped = False
-        self._unstored: list[Output] = []
+        self._unstored: list[Batch] = []
         self._lost = 0
         self._error = ""
         self._retry_at = 0.0
@@ -145,23 +146,21 @@ class Recorder:
             self._tell(str(error))
 
     def _commit(self, outputs: list[Output]) -> None:
-        """Stores everything, with what could not be stored before; on failure it is kept for the next try."""
-        waiting = [*self._unstored, *outputs]
+        """Stores everything, after what could not be stored before; on failure the rest is kept for the next try."""
+        waiting = _merged([*self._unstored, *map(_batch, outputs)])
         now = time.monotonic()
         if self._unstored and now < self._retry_at:
             self._unstored = self._bounded(waiting)
             return
-        batches = [_batch(output) for output in waiting]
-        done = 0
-        try:
-            for batch in _merged(batches):
-                self._store.commit(batch, self._sinks.encode)
-                done += 1
-        except StorageError as error:
-            self._retry_at = now + RETRY
-            self._unstored = self._bounded(waiting)
-            self._tell(str(error))
-            return
+        while waiting:
+            try:
+                self._store.commit(waiting[0], self._sinks.encode)
+            except StorageError as error:
+                self._retry_at = now + RETRY
+                self._unstored = self._bounded(waiting)
+                self._tell(str(error))
+                return
+            waiting.pop(0)
         self._unstored = []
         if self._error:
             if self._lost:
@@ -174,14 +173,16 @@ class Recorder:
             self._error = error
             self._sinks.post(StorageSeen(at=self._clock.now(), ok=not error, error=error))
 
-    def _bounded(self, outputs: list[Output]) -> list[Output]:
+    def _bounded(self, batches: list[Batch]) -> list[Batch]:
+        """The newest events up to ``KEEP_EVENTS``; state, intents and outcomes of the older ones are kept."""
         count = 0
-        for index in range(len(outputs) - 1, -1, -1):
-            count += len(outputs[index].events)
+        for index in range(len(batches) - 1, -1, -1):
+            count += len(batches[index].events)
             if count > KEEP_EVENTS:
-                self._lost += sum(len(o.events) for o in outputs[: index + 1])
-                return outputs[index + 1 :]
-        return outputs
+                old = [replace(batch, events=()) for batch in batches[: index + 1]]
+                self._lost += sum(len(batch.events) for batch in batches[: index + 1])
+                return _merged([*old, *batches[index + 1 :]])
+        return batches
 
 
 def _batch(output: Output) -> Batch:

@@ -17,6 +17,8 @@ class Window:
         self._retry = retry
         self._pause = 0.0
         self._probing = False
+        self._said = False
+        """The broker said no, rather than hanging up: the next connection may well find it of another mind."""
         self._fed: deque[int] = deque()
         """Handed over since ``through``, in order."""
         self._unanswered: set[int] = set()
@@ -61,9 +63,10 @@ class Window:
             self._pause = 0.0
         self._rewind()
 
-    def refuse(self, sequence: int, now: float) -> None:
+    def refuse(self, sequence: int, now: float, said: bool = True) -> None:
         """The broker does not take this event: keep it, ask again later."""
         self._unanswered.discard(sequence)
+        self._said = said
         if self.retry_at is None or self._probing:
             shortest, longest = self._retry
             self._pause = min(max(shortest, self._pause * 2), longest)
@@ -77,7 +80,7 @@ class Window:
         self._unanswered.clear()
         self._acked = {sequence for sequence in self._acked if sequence > self.through}
         self._probing = False
-        if self.retry_at is not None:
+        if self.retry_at is not None and self._said:
             self.retry_at = now
 
     def _advance(self) -> None:

@@ -85,6 +85,9 @@ class Maintenance(Struct, frozen=True):
     until: float
 
 
+Starter = Literal["", "edged", "engine", "person"]
+"""Who started what runs now; empty: not seen."""
+
 Phase = Literal["idle", "capturing", "acting", "verifying"]
 
 
@@ -96,10 +99,16 @@ class Recovery(Struct, frozen=True):
     """What it is being recovered from; empty: nothing."""
     reason: str = ""
     first_sign: float = 0.0
+    announced: bool = False
+    """``RecoveryStarted`` was told in this episode."""
     remedy: str = ""
-    """``start`` or ``restart``."""
+    """``start``, ``restart``, ``stop``, ``pause`` or ``unpause``."""
     action_id: str = ""
     deadline: float = 0.0
+    acted_at: float = 0.0
+    """When the remedy's action was given out."""
+    carried_at: float = 0.0
+    """When the engine said that it had carried it out; 0: not known."""
     attempts: int = 0
     """Since it last stayed healthy for ``restart.reset_after``."""
     episode: int = 0
@@ -146,8 +155,13 @@ class AppState(Struct, frozen=True):
     container: Container | None = None
     seen_at: float = 0.0
     """The container is known as it was then."""
+    sought: bool = False
+    """A list of containers has been searched for it: before that it is not missing."""
+    known_since: float = 0.0
+    """Answers to probes that were sent before then say nothing: it was another container, paused, or out of sight."""
     started_at: float | None = None
     """When the container was seen to start; ``None``: it was already up when edged first saw it."""
+    started_by: Starter = ""
     died_at: float | None = None
     kill_at: float | None = None
     """When somebody last sent it a signal through the engine."""
@@ -186,6 +200,8 @@ class EngineState(Struct, frozen=True):
     restarts: tuple[float, ...] = ()
     """When edged restarted it."""
     action_id: str = ""
+    deadline: float = 0.0
+    """When the restart under way counts as lost."""
     next_at: float = 0.0
     on_purpose: bool = False
     """A person stopped it: edged leaves it alone."""

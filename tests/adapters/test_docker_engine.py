@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 
@@ -79,25 +80,25 @@ def test_ping_and_list_and_inspect(engine: Engine, adapter: DockerEngine) -> Non
     before = time.time()
     running = engine.run("app", labels={"edged.enable": "true"}, restart_policy="unless-stopped")
     created = engine.run("made", start=False)
-    ended = engine.run("ended", "sh", "-c", "exit 3")
-    eventually(lambda: engine.pid("ended") == 0)
+    gone = engine.run("ended", "sh", "-c", "exit 3")
+    eventually(partial(ended, engine, "ended"))
 
     listed = {container.id: container for container in adapter.list_all()}
-    assert set(listed) == {running, created, ended}
+    assert set(listed) == {running, created, gone}
     app = listed[running]
     assert (app.name, app.status, app.health, app.image) == ("app", "running", "none", "edged-test/busybox:latest")
     assert app.labels == {"edged.enable": "true"}
     assert before - 2 < (app.created_at or 0) < before + 5
     assert (app.restart_policy, app.pid, app.started_at) == (None, None, None), "not told by a list"
     assert listed[created].status == "created"
-    assert (listed[ended].status, listed[ended].exit_code) == ("exited", 3)
+    assert (listed[gone].status, listed[gone].exit_code) == ("exited", 3)
 
     inspected, raw = adapter.inspect("app")
     assert (inspected.id, inspected.pid, inspected.restart_policy) == (running, engine.pid("app"), "unless-stopped")
     assert before - 1 < (inspected.started_at or 0) < before + 5
     assert raw["State"]["Status"] == "running"
     assert adapter.inspect(created)[0].started_at is None
-    assert adapter.inspect(ended)[0].exit_code == 3
+    assert adapter.inspect(gone)[0].exit_code == 3
 
 
 def test_health_as_list_and_inspect_and_events_tell_it(engine: Engine, adapter: DockerEngine) -> None:
@@ -159,7 +160,8 @@ def test_pause_rename_update_oom_and_destroy(engine: Engine, adapter: DockerEngi
         engine.client.rename("app", "other")
         engine.rm("other")
         following.wait("destroy", "other")
-        engine.run("big", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", mem_limit=8 << 20)
+        # Not at once: an engine does not hear of a kill in a container's first instants.
+        engine.run("big", "sh", "-c", "sleep 0.5; exec dd if=/dev/zero of=/dev/null bs=64M", mem_limit=8 << 20)
         following.wait("oom", "big")
         assert following.wait("die", "big").exit_code == 137
     assert following.actions() == ["create", "start", "pause", "unpause", "update"]
@@ -224,11 +226,19 @@ def test_usage(engine: Engine, adapter: DockerEngine) -> None:
         adapter.usage("app")
 
 
+def logged(adapter: DockerEngine, name: str) -> bool:
+    return adapter.logs(name, 10, 10_000, 5).count(b"\n") == 3
+
+
+def ended(engine: Engine, name: str) -> bool:
+    return engine.pid(name) == 0
+
+
 def test_logs(engine: Engine, adapter: DockerEngine) -> None:
     script = "echo one; echo two >&2; echo three; trap 'exit 0' TERM; sleep 100 & wait"
     for name, tty in (("plain", False), ("tty", True)):
         engine.run(name, "sh", "-c", script, tty=tty)
-        eventually(lambda name=name: adapter.logs(name, 10, 10_000, 5).count(b"\n") == 3)
+        eventually(partial(logged, adapter, name))
         lines = adapter.logs(name, 10, 10_000, 5).splitlines()
         # The two streams of one without a terminal may overtake each other.
         assert sorted(line.split(b" ", 1)[1] for line in lines) == [b"one", b"three", b"two"]
@@ -241,7 +251,7 @@ def test_logs_are_bounded_in_bytes(engine: Engine, adapter: DockerEngine) -> Non
     script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end"
     for name, tty in (("plain", False), ("tty", True)):
         engine.run(name, "sh", "-c", script, tty=tty)
-        eventually(lambda name=name: engine.pid(name) == 0)
+        eventually(partial(ended, engine, name))
         got = adapter.logs(name, 1000, 5000, 5)
         assert len(got) <= 5000
         assert got.rstrip().endswith(b"end")
@@ -345,7 +355,7 @@ def test_events_since(engine: Engine, adapter: DockerEngine) -> None:
     with Following(adapter, since=began) as following:
         following.wait("destroy")
     assert following.actions() == ["create", "start", "kill", "die", "destroy"]
-    with Following(adapter, since=following.changes[-1].time) as again:
+    with Following(adapter, since=following.changes[-1].time - 0.001) as again:
         again.wait("destroy")
     assert again.actions()[-1] == "destroy", "repeated: whoever reconnects has to recognise it"
 
@@ -414,6 +424,12 @@ def test_over_tcp(engine: Engine) -> None:
             adapter.restart("app", 1, 5)
             following.wait("restart")
         assert adapter.list_all()[0].name == "app"
+
+
+def test_this_python_in_a_container(engine: Engine, adapter: DockerEngine) -> None:
+    engine.run_python("py", "import sys; import edged.ports; print('hello', *sys.argv[1:])", "world")
+    eventually(partial(ended, engine, "py"))
+    assert adapter.logs("py", 10, 1000, 5).endswith(b"Z hello world\n")
 
 
 def test_nothing_is_left_open(engine: Engine, adapter: DockerEngine) -> None:

@@ -154,6 +154,12 @@ def test_bad_event_streams(
         next(adapter.events(0, time.monotonic))
 
 
+@pytest.mark.parametrize("url", ["tcp://127.0.0.1:99999", "tcp://127.0.0.1:x", "http://" + "a" * 70 + ":1"])
+def test_impossible_addresses(url: str) -> None:
+    with closing(DockerEngine(url, 1.0)) as adapter, pytest.raises(PortError):
+        adapter.list_all()
+
+
 def test_something_else_on_the_socket(scripted: Scripted, adapter: DockerEngine) -> None:
     scripted.version = b"beta"
     with pytest.raises(Refused, match="not a container engine"):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from edged.adapters.mqtt import PahoBroker
+from edged.adapters.mqtt_tls import tls_context
 from edged.config.model import Mqtt
 from edged.ports import Message, Refused, Unreachable
 from tests.fixtures.broker import Mosquitto, Reader, until
@@ -34,6 +35,7 @@ class Client:
         extra = {key: options.pop(key) for key in ("subscriptions", "connect_timeout") if key in options}
         self.connections: list[tuple[int, bool, int]] = []
         self.reasons: list[str] = []
+        self.unfit: list[bool] = []
         self.answers: list[tuple[int, int, str]] = []
         self.messages: list[tuple[str, bytes]] = []
         self.broker = PahoBroker(
@@ -41,7 +43,7 @@ class Client:
             "press-7",
             WILL,
             lambda *told: self.connections.append(told),
-            self.reasons.append,
+            lambda reason, unfit: (self.reasons.append(reason), self.unfit.append(unfit)),
             lambda *told: self.answers.append(told),
             lambda *told: self.messages.append(told),
             backoff=QUICK,
@@ -415,9 +417,7 @@ def test_tls_with_client_certificates(
 
 
 def test_only_modern_tls(certificates: Path) -> None:
-    from edged.adapters.mqtt_link import _tls
-
-    context = _tls(Mqtt(url="mqtts://x", ca_file=str(certificates / "ca.pem")))
+    context = tls_context(Mqtt(url="mqtts://x", ca_file=str(certificates / "ca.pem")))
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -216,6 +216,18 @@ def test_a_full_spool_drops_the_oldest_and_says_which(open_store: Callable[[], S
     assert open_store().trim(0.0, **NO_BOUND) == []
 
 
+def test_what_nobody_was_told_of_is_joined(open_store: Callable[[], SqliteStore]) -> None:
+    store = open_store()
+    for now in range(4):
+        store.commit(batch(5, now=now * DAY), encode)
+    bounds = {**NO_BOUND, "spool_age": DAY}
+    assert [store.trim((now + 1.5) * DAY, **bounds)[0][:2] for now in range(3)] == [(1, 5), (6, 10), (11, 15)]
+    store.give_up(16, "refused")
+    crash(store)
+    store = open_store()
+    assert store.trim(0.0, **NO_BOUND) == [(1, 15, 15, "age"), (16, 16, 1, "refused")]
+
+
 def test_age_is_measured_on_edgeds_own_clock(open_store: Callable[[], SqliteStore]) -> None:
     store = open_store()
     store.commit(batch(10, now=0.0, wall=0.0), encode)  # a wall clock that was not set yet drops nothing

@@ -94,7 +94,7 @@ def test_bombs(refuse: Refuse) -> None:
 def test_a_flood_of_errors_is_cut(refuse: Refuse) -> None:
     problems = refuse("\n".join(f"key{i}: 1" for i in range(40_000)))
     assert len(problems) == 1001
-    assert problems[-1].reason == "there is more wrong; only this much is shown"
+    assert problems[-1].reason == "there is more wrong; only the first 1000 problems are shown"
 
 
 def test_a_flood_of_faults(refuse: Refuse, load_text: Load) -> None:
@@ -103,6 +103,8 @@ def test_a_flood_of_faults(refuse: Refuse, load_text: Load) -> None:
     load_text(f"apps:\n{chain}\n  a3000: {{}}")
     circles = "\n".join(f"  a{i}: {{needs: [a{i}]}}" for i in range(2000))
     assert len(refuse(f"apps:\n{circles}")) == 20
+    many = ", ".join(f"n{i}" for i in range(5000))
+    assert len(refuse(f"apps: {{a: {{needs: [{many}]}}}}")) == 1001
 
 
 def test_long_texts(refuse: Refuse) -> None:

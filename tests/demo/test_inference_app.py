@@ -185,11 +185,7 @@ def test_a_connection_survives_a_refused_request(app: App) -> None:
     try:
         connection.connect()
         kept = connection.sock
-        for method, path, status in [
-            ("POST", "/predict", 400),
-            ("GET", "/nowhere", 404),
-            ("GET", "/health", 200),
-        ]:
+        for method, path, status in [("POST", "/predict", 400), ("GET", "/nowhere", 404), ("GET", "/health", 200)]:
             connection.request(method, path, "x" if method == "POST" else None)
             response = connection.getresponse()
             response.read()
@@ -262,9 +258,7 @@ def test_sighup_swaps_the_model_without_dropping_requests(tmp_path: Path, bundle
 
 
 @pytest.mark.parametrize("content", [b"not a model", b"", None])
-def test_sighup_with_a_bad_model_keeps_the_old_one(
-    tmp_path: Path, bundle: Path, content: bytes | None
-) -> None:
+def test_sighup_with_a_bad_model_keeps_the_old_one(tmp_path: Path, bundle: Path, content: bytes | None) -> None:
     with running(tmp_path, bundle) as app:
         app.ready()
         if content is None:
@@ -288,9 +282,7 @@ def test_unready_until_a_model_can_be_loaded(tmp_path: Path, bundle: Path) -> No
         shutil.copy(bundle / "model.onnx", missing)
         app.process.send_signal(signal.SIGHUP)
         app.ready()
-        assert (
-            app.ask("GET", "/health")[1]["model"] == "later.onnx"
-        )  # a lone file: no manifest, no golden vectors
+        assert app.ask("GET", "/health")[1]["model"] == "later.onnx"  # a lone file: no manifest, no golden vectors
         assert app.metric("model_accuracy_ratio") is None
 
 

@@ -33,7 +33,7 @@ class RetainedTopics:
 
     def changed(self, wanted: Mapping[str, bytes]) -> list[Retained]:
         """New versions of the topics whose content differs from what is wanted already."""
-        found = []
+        found: list[Retained] = []
         for topic, payload in wanted.items():
             known = self._wanted.get(topic)
             if payload != (known.payload if known else b""):

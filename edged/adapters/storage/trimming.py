@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from .schema import cost
+from .schema import cost, transaction
 
 SLACK = 0.05
 """A full spool is emptied by this share at once: one event tells of thousands dropped, not one of each."""
@@ -60,6 +60,22 @@ def trim_history(db: sqlite3.Connection, through: int, now: float, keep: float, 
         return
     for low in range(first, min(bound + 1, first + CHUNK * CHUNKS), CHUNK):
         db.execute("DELETE FROM event WHERE sequence <= ?", (min(low + CHUNK - 1, bound),))
+
+
+def untold_ranges(db: sqlite3.Connection) -> list[tuple[int, int, int, str]]:
+    """Ranges given up of which no event tells yet, joined where one goes on where the other ends."""
+    rows = db.execute("SELECT first, last, count, reason FROM dropped ORDER BY first").fetchall()
+    joined: list[tuple[int, int, int, str]] = []
+    for first, last, count, reason in rows:
+        if joined and joined[-1][1] + 1 == first and joined[-1][3] == reason:
+            before = joined.pop()
+            first, count = before[0], before[2] + count
+        joined.append((first, last, count, reason))
+    if len(joined) < len(rows):  # a device without a broker would gather them for years
+        with transaction(db):
+            db.execute("DELETE FROM dropped")
+            db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", joined)
+    return joined
 
 
 def trim_journal(db: sqlite3.Connection, keep: int) -> None:

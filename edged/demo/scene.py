@@ -1,0 +1,93 @@
+"""What all scenes have in common: inject, follow what edged tells, check it at the app itself, add up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .events import DONE, SEEN, Told, first, kind
+from .settings import APP
+from .stage import Stage
+from .verdict import Outcome
+
+RECOVERED_WITHIN = 45.0
+AFTERWARDS = 1.0
+"""Seconds of ordinary work at the end of a scene: whatever goes wrong right after a recovery belongs to it."""
+
+
+class Scene:
+    """From the injection on: collects what edged tells, prints it, and adds up to an outcome."""
+
+    def __init__(self, stage: Stage, name: str, injected: str) -> None:
+        self.stage, self.name, self.injected = stage, name, injected
+        self.told: list[Told] = []
+        self.failures: list[str] = []
+        for _ in stage.console.follow(0.0):  # what came before is none of this scene's
+            pass
+        stage.timeline.heading(f"{name}: {injected}")
+        self.began = time.time()
+        self.ended: float | None = None
+
+    def injection(self, text: str) -> None:
+        self.say("injected", text)
+
+    def until(self, done: Callable[[Told], bool], within: float, what: str = "") -> Told | None:
+        """Prints the events as they come, to the one that ends the wait. Without ``what`` it may fail to come."""
+        deadline = time.monotonic() + within
+        while (left := deadline - time.monotonic()) > 0.0 and self.stage.edged.runs:
+            for told in self.stage.console.follow(min(left, 1.0)):
+                self.told.append(told)
+                self.say(kind(told), told.words, told.wall)
+                if done(told):
+                    return told
+        if not self.stage.edged.runs:
+            self.fail(f"edged ended; it said: {self.stage.edged.said()[-300:]}")
+        elif what:
+            self.fail(f"{what} did not come within {within:.0f} s")
+        return None
+
+    def say(self, word: str, text: str, wall: float | None = None) -> None:
+        self.stage.timeline.line(word, text.replace(f"{self.stage.folder}/", ""), wall)
+
+    def recovered(self) -> None:
+        """Waits for edged's word that the app is healthy again, then asks the app."""
+        end = self.until(
+            lambda told: told.type == "recovery.succeeded" and told.subject == APP, RECOVERED_WITHIN, "the recovery"
+        )
+        if end is not None:
+            self.ended = end.wall - self.began
+        self.answers()
+
+    def answers(self) -> None:
+        """The independent check: a right score, now."""
+        asked = self.stage.client.ask()
+        if asked.problem:
+            self.fail(f"{APP} does not answer: {asked.problem}")
+        else:
+            self.say("checked", f"{APP} gave the right score in {asked.seconds * 1000:.1f} ms")
+
+    def expect(self, good: bool, otherwise: str) -> None:
+        if not good:
+            self.fail(otherwise)
+
+    def fail(self, why: str) -> None:
+        self.failures.append(why)
+        self.say("FAILED", why)
+
+    def alert(self, name: str, severity: str) -> bool:
+        """Whether an alert of the app was told at this severity."""
+        wanted = {"name": name, "severity": severity}
+        return any(told.subject == APP and wanted.items() <= told.data.items() for told in self.told)
+
+    def outcome(self) -> Outcome:
+        self.until(lambda told: False, AFTERWARDS)
+        mine = [told for told in self.told if told.subject in (APP, "edged")]
+        return Outcome(
+            self.name,
+            self.injected,
+            first(mine, SEEN, self.began),
+            first(mine, DONE, self.began),
+            self.ended,
+            self.stage.client.felt(self.began, time.time()),
+            tuple(self.failures),
+        )

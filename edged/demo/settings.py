@@ -1,0 +1,37 @@
+"""The demo's configuration of edged: quick, so that a minute is enough. In the field everything is calmer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+APP = "detector"
+DEVICE = "demo-box"
+STAYS_STOPPED = 4.0
+"""Seconds in which edged must leave a stopped app alone; it would start one that died within a second."""
+
+
+def config(*, state: Path, engine: str, container: str, app: int, broker: int, page: int) -> str:
+    """The file as text; ``app``, ``broker`` and ``page`` are ports."""
+    return f"""\
+# Made by edged demo. Every key is explained in config/edged.yaml.
+device: {{id: {DEVICE}, labels: {{site: demo}}}}
+state_dir: {state}
+mqtt: {{url: "mqtt://127.0.0.1:{broker}", metrics_every: 15s}}
+http: {{listen: "127.0.0.1:{page}"}}
+docker: {{url: "{engine}", restart: {{after: 0s}}}}    # never touch this machine's engine itself
+sampling: {{every: 500ms}}
+discover: off                                         # nor anybody else's containers
+apps:
+  {APP}:
+    container: {container}
+    health: {{http: "http://127.0.0.1:{app}/health", every: 1s, timeout: 1s, failures: 2, start_period: 10s}}
+    memory: {{warn: 60%, critical: 80%, for: 2s, leak: {{window: 12s, horizon: 1h}}}}
+    restart: {{budget: 10, per: 10m, backoff: 200ms, max_backoff: 2s, reset_after: 5s, stop_timeout: 3s}}
+"""
+
+
+def spoiled(good: str) -> str:
+    """The same with two mistakes that people make."""
+    return good.replace("memory: {warn: 60%, critical: 80%", "memmory: {warn: 60%, critical: 80%").replace(
+        "every: 1s", "every: soon"
+    )

@@ -1,0 +1,99 @@
+"""Everything that stands on the stage, put up in order and taken down in reverse, whatever happens."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from . import settings
+from .client import Client
+from .console import Console
+from .container import MEMORY, AppContainer, StageError, engine_url, model_folder
+from .processes import Broker, Daemon, free_ports, mosquitto, wait
+from .timeline import Timeline
+
+READY_WITHIN = 30.0
+
+
+class Stage:
+    """The app, its client, the broker, the console and edged. ``with Stage(...) as stage``."""
+
+    app: AppContainer
+    client: Client
+    console: Console
+    edged: Daemon
+    config: str
+
+    def __init__(self, timeline: Timeline, *, keep: bool) -> None:
+        self.timeline, self._keep = timeline, keep
+        self._strike = ExitStack()
+        self.folder = Path(tempfile.mkdtemp(prefix="edged-demo-"))
+        self.state = self.folder / "state"
+        if not keep:
+            self._strike.callback(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Stage:
+        try:
+            self._set_up()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Taking everything down is short, and half done it would leave a container behind.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._strike.close()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _set_up(self) -> None:
+        say, strike = self.timeline.line, self._strike
+        ports = dict(zip(("app", "broker", "page"), free_ports(3), strict=True))
+        model, program = model_folder(), mosquitto()  # what may be missing is asked for before anything is started
+
+        self.app = AppContainer(ports["app"], model)
+        say("engine", f"Docker {self.app.engine} at {engine_url()}")
+        strike.callback(self.app.remove)
+        self.app.start()
+        say("app", f"{self.app.name}: serves {model.name} (ONNX) on 127.0.0.1:{ports['app']}, memory limit {MEMORY}")
+
+        strike.callback(Broker(program, self.folder / "broker", ports["broker"]).end)
+        self.console = Console(ports["broker"], settings.DEVICE)
+        strike.callback(self.console.close)
+        say("console", f"mosquitto on 127.0.0.1:{ports['broker']}, and a console that reads all of edged/v1/#")
+
+        self.config = settings.config(state=self.state, engine=engine_url(), container=self.app.name, **ports)
+        file = self.folder / "edged.yaml"
+        file.write_text(self.config)
+        self.edged = Daemon(file, self.state, ports["page"])
+        strike.callback(self.edged.end)
+        self._await_healthy()
+        say("edged", f"edged run -c {file}: sees {settings.APP} healthy")
+
+        self.client = Client(ports["app"], model)
+        strike.callback(self.client.stop)
+        self.client.start()
+        say("client", "asks for a score 10 times a second and checks each against the right one")
+
+    def _await_healthy(self) -> None:
+        def healthy() -> bool:
+            shown = self.edged.status()
+            app, broker = shown.get("apps", {}).get(settings.APP, {}), shown.get("broker", {})
+            return (app.get("state") == "healthy" and bool(broker.get("connected"))) or not self.edged.runs
+
+        seen = wait(healthy, READY_WITHIN)
+        if not self.edged.runs:
+            raise StageError(f"edged ended by itself; it said:\n{self.edged.said()}")
+        if not seen:
+            raise StageError(
+                f"edged did not see the app healthy within {READY_WITHIN:.0f} s; it said:\n{self.edged.said()}\n"
+                f"and the app:\n{self.app.logs()}"
+            )

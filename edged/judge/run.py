@@ -1,0 +1,223 @@
+"""One app's container from its start to its end: what each piece of news makes of the app.
+
+The same news can come as an event, in a list or in an inspection; whatever brings it, it goes through here.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ..config import Config
+from ..vocabulary.state import Alert, AppState, Cpu, Starter, Stopped, Streak, Trend
+from ..vocabulary.world import Container
+from .budget import within
+from .identity import configured, discovered_app
+
+RUNS = ("running", "paused")
+STOP_GRACE = 1.0
+"""Seconds between a death that follows a signal and the engine's word that it was a stop."""
+KILL_MEMORY = 120.0
+"""Seconds for which a signal explains a death: a slow stop has its whole time-out in between."""
+DEATHS_KEPT = 3600.0
+POLICIES = ("always", "unless-stopped", "on-failure")
+RESOURCE_ALERTS = ("HighMemory", "MemoryLeak", "HighCpu", "CpuThrottled")
+"""Alerts about what runs. They say nothing of a container that does not."""
+
+
+def runs(app: AppState) -> bool:
+    return app.container is not None and app.container.status in RUNS
+
+
+def engine_restarts_it(app: AppState) -> bool:
+    """Docker's own restart policy covers this container."""
+    return app.container is not None and app.container.restart_policy in POLICIES
+
+
+def signalled(app: AppState, at: float) -> bool:
+    """Somebody sent it a signal through the engine shortly before."""
+    return app.kill_at is not None and at < app.kill_at + KILL_MEMORY
+
+
+def waits_for_stop(app: AppState, now: float) -> bool:
+    return now < app.suspect_until
+
+
+def begun(app: AppState) -> bool:
+    """The run that edged's own action was to bring about has been seen to begin."""
+    recovery = app.kept.recovery
+    if app.started_at is not None and app.started_at >= recovery.acted_at:
+        return True
+    return recovery.carried_at > 0.0 and app.known_since >= recovery.acted_at
+
+
+def mine(app: AppState) -> bool:
+    """edged's own restart or stop is under way: until a new run begins, deaths and stops are its doing."""
+    recovery = app.kept.recovery
+    under_way = recovery.phase in ("acting", "verifying") and recovery.remedy in ("restart", "stop")
+    return under_way and not begun(app)
+
+
+def bind(app: AppState, container: Container, config: Config, at: float) -> AppState:
+    """The app has this container from now on; its budgets stay, since a recreated container is the same app."""
+    app_config, problems = app.config, app.problems
+    if app.name in config.apps:
+        app_config, problems = configured(config, app.name, container)
+    elif app.discovered:
+        _, app_config, problems = discovered_app(config, container)
+    kept = app.kept
+    same = kept.container_id == container.id
+    paused = kept.paused_by_edged and same and container.status == "paused"
+    # A stop that was under way when edged ended is not undone by the container still running.
+    stopping = kept.recovery.phase == "verifying" and kept.recovery.remedy == "stop"
+    stopped = kept.stopped if container.status not in RUNS or (stopping and same) else None
+    kept = replace(kept, container_id=container.id, paused_by_edged=paused, stopped=stopped)
+    return unmeasured(
+        replace(
+            app,
+            container=container,
+            sought=True,
+            known_since=at,
+            seen_at=at,
+            config=app_config,
+            problems=problems,
+            kept=kept,
+            started_at=None,
+            started_by="",
+            died_at=None,
+            kill_at=None,
+            suspect_until=0.0,
+        )
+    )
+
+
+def unmeasured(app: AppState) -> AppState:
+    """What was measured was another run's: streaks, counters, trends and what they were about to lead to."""
+    alerts = app.kept.alerts
+    if any(alerts[name].warn_since is not None for name in RESOURCE_ALERTS if name in alerts):
+        alerts = {n: _unripe(a) if n in RESOURCE_ALERTS else a for n, a in alerts.items()}
+        app = replace(app, kept=replace(app.kept, alerts=alerts))
+    return replace(app, probe=Streak(), usage=None, cpu=Cpu(), trend=Trend())
+
+
+def _unripe(alert: Alert) -> Alert:
+    return replace(alert, warn_since=None, critical_since=None)
+
+
+def gone(app: AppState, at: float) -> AppState:
+    """It has no container any more."""
+    if app.container is None:
+        return replace(app, sought=True)
+    kept = replace(app.kept, paused_by_edged=False) if app.kept.paused_by_edged else app.kept
+    return unmeasured(replace(app, container=None, sought=True, seen_at=at, suspect_until=0.0, kept=kept))
+
+
+def started(app: AppState, at: float) -> AppState:
+    """A run begins. The container is known as running already."""
+    by = _starter(app)
+    kept = app.kept
+    if kept.stopped is not None or kept.paused_by_edged:
+        kept = replace(kept, stopped=None, paused_by_edged=False)
+    return unmeasured(
+        replace(app, started_at=at, started_by=by, died_at=None, kill_at=None, suspect_until=0.0, kept=kept)
+    )
+
+
+def _starter(app: AppState) -> Starter:
+    recovery = app.kept.recovery
+    if recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart") and not begun(app):
+        return "edged"
+    at = app.died_at if app.died_at is not None else app.seen_at
+    if app.kept.stopped is not None or signalled(app, at) or not engine_restarts_it(app):
+        return "person"
+    return "engine"
+
+
+def died(app: AppState, at: float, *, counts: bool = True) -> AppState:
+    """A run ended. After a signal through the engine it may be a stop on purpose: that is known soon.
+
+    ``counts``: it is the app's own death, and not edged's, the engine's or the host's doing.
+    """
+    own = mine(app)
+    deaths = app.kept.deaths
+    if counts and not own:
+        deaths = (*within(deaths, at, DEATHS_KEPT)[-19:], at)
+    kept = replace(app.kept, deaths=deaths, paused_by_edged=False)
+    suspect = signalled(app, at) and not own
+    return replace(
+        app, died_at=at, suspect_until=at + STOP_GRACE if suspect else 0.0, probe=Streak(), usage=None, kept=kept
+    )
+
+
+def stopped(app: AppState, at: float) -> AppState:
+    """The engine says that it was stopped, not that it died. The word may come just before or after the death."""
+    if runs(app):
+        assert app.container is not None
+        ended = replace(app.container, status="exited", exit_code=None, pid=None)
+        app = died(replace(app, container=ended, seen_at=at), at)
+    if mine(app) or app.kept.stopped is not None or app.died_at is None or at < app.died_at:
+        return app
+    died_at = app.died_at
+    deaths = tuple(t for t in app.kept.deaths if t < died_at)
+    kept = replace(app.kept, stopped=Stopped(by="a person, with docker stop", at=at), deaths=deaths)
+    return replace(app, kept=kept, suspect_until=0.0)
+
+
+def resumed(app: AppState, at: float) -> AppState:
+    """It runs on after a pause. Probes that were sent meanwhile say nothing."""
+    return replace(
+        app, seen_at=at, known_since=at, probe=Streak(), kept=replace(app.kept, paused_by_edged=False)
+    )
+
+
+def reconcile(app: AppState, found: Container | None, config: Config, at: float, *, outage: bool = False) -> AppState:
+    """The app as a list or an inspection of time ``at`` shows it. Events seen since then are newer and win.
+
+    ``outage``: it is the first look since the engine came back, which explains whatever ended meanwhile.
+    """
+    if app.seen_at > at:
+        return app if app.sought else replace(app, sought=True)
+    known = app.container
+    if found is None:
+        return gone(app, at)
+    if known is None or known.id != found.id:
+        return bind(app, found, config, at)
+    merged = merge(known, found)
+    killed_for_memory = merged.oom_killed and not known.oom_killed
+    app = replace(app, container=merged, seen_at=at, oom_at=at if killed_for_memory else app.oom_at)
+    if known.status in RUNS and merged.status not in RUNS:
+        return died(app, at, counts=not outage)
+    if merged.status not in RUNS:
+        return app
+    if known.status not in RUNS:
+        return started(app, at)
+    if _another_run(known, found):
+        return started(died(app, at, counts=not outage), at)
+    if known.status == "paused" and merged.status == "running":
+        return resumed(app, at)
+    recovery = app.kept.recovery
+    pausing = recovery.phase == "acting" and recovery.remedy == "pause"
+    if app.kept.paused_by_edged and merged.status == "running" and not pausing:
+        return replace(app, kept=replace(app.kept, paused_by_edged=False))
+    return app
+
+
+def _another_run(known: Container, found: Container) -> bool:
+    """It was started anew and the events that told so were missed."""
+    return known.started_at is not None and found.started_at is not None and known.started_at != found.started_at
+
+
+def merge(known: Container, seen: Container) -> Container:
+    """What was seen now, completed with what only an inspect tells."""
+    ran, runs_now = known.status in RUNS, seen.status in RUNS
+    same_run = ran and runs_now and not _another_run(known, seen)
+    return replace(
+        seen,
+        restart_policy=seen.restart_policy if seen.restart_policy is not None else known.restart_policy,
+        pid=seen.pid if seen.pid is not None or not same_run else known.pid,
+        started_at=seen.started_at if seen.started_at is not None or not same_run else known.started_at,
+        created_at=seen.created_at if seen.created_at is not None else known.created_at,
+        oom_killed=seen.oom_killed or (known.oom_killed and not runs_now),
+        exit_code=seen.exit_code if seen.exit_code is not None or ran or runs_now else known.exit_code,
+        image=seen.image or known.image,
+        image_id=seen.image_id or known.image_id,
+    )

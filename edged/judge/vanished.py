@@ -1,0 +1,32 @@
+"""What is not watched any more does not stay on the board: its alerts are cleared, its commands answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..vocabulary.events import Event
+from ..vocabulary.state import Alert, State
+from .alerting import cleared
+from .answer import failed
+
+
+def farewell(before: State, after: State, now: float) -> tuple[Event, ...]:
+    """What is to be told of the apps and dependencies that are in ``before`` and not in ``after``."""
+    events: list[Event] = []
+    known = after.apps.keys() | after.remembered.keys()
+    for name in before.apps.keys() - known:
+        events.extend(silenced(name, before.apps[name].kept.alerts, now))
+        for command in before.commands.values():
+            if command.app == name:
+                events.extend(failed(before, command.id, "removed", f"{name} is not watched any more"))
+    for name in before.remembered.keys() - known:
+        events.extend(silenced(name, before.remembered[name].alerts, now))
+    for name in before.dependencies.keys() - after.dependencies.keys():
+        events.extend(silenced(name, before.dependencies[name].alerts, now))
+    return tuple(events)
+
+
+def silenced(subject: str, alerts: Mapping[str, Alert], now: float) -> list[Event]:
+    """The end of all alerts of one subject."""
+    why = f"{subject} is not watched any more"
+    return [cleared(name, subject, a, why, now) for name, a in alerts.items() if a.severity is not None]

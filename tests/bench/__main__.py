@@ -1,0 +1,62 @@
+"""``scripts/bench``: every bar, measured on this machine, as ratios against a floor in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.fixtures.engine import Engine
+
+from . import footprint, recovery
+from .measure import Figure, show
+
+Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
+
+BENCHES: dict[str, Bench] = {
+    "verbs": lambda e, f, a: footprint.verbs(e, f, a.count),
+    "memory": lambda e, f, a: footprint.memory(e, f, 20, 30.0),
+    "kill": lambda e, f, a: [recovery.kill(e, f, a.count)],
+    "unhealthy": lambda e, f, a: [recovery.unhealthy(e, f, max(3, a.count // 4))],
+    "probe": lambda e, f, a: [recovery.probe(e, f, max(3, a.count // 4), random.Random(a.seed))],
+    "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Prints figure and bar of each measurement; exit 1 when a bar is missed.",
+        epilog="needs root and dockerd (scripts/test installs it); starts an engine and a broker of its own on loopback",
+    )  # fmt: skip
+    parser.add_argument("what", nargs="*", help=f"default: all of {', '.join(BENCHES)}")
+    parser.add_argument("--count", type=int, default=20, metavar="N", help="repetitions (default 20)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of random moments (default 1)")
+    parser.add_argument("--json", action="store_true", help="the table as JSON")
+    args = parser.parse_args()
+    unknown = set(args.what) - BENCHES.keys()
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are: {', '.join(BENCHES)}")
+    figures: list[Figure] = []
+    root = Path(tempfile.mkdtemp(prefix="edb"))
+    engine = Engine(root / "engine")
+    try:
+        engine.start()
+        engine.prepare()
+        for name in args.what or BENCHES:
+            folder = root / name
+            folder.mkdir()
+            print(f"measuring {name} …", file=sys.stderr)
+            figures += BENCHES[name](engine, folder, args)
+            engine.mend()
+    finally:
+        engine.end()
+        shutil.rmtree(root, ignore_errors=True)
+    return 0 if show(figures, args.json) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

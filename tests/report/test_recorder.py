@@ -1,0 +1,156 @@
+"""Log line, commit, then actions: in that order, and a disk that fails delays no action and loses no order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edged.adapters.store import SqliteStore
+from edged.ports import Batch, StorageError
+from edged.report import recorder as module
+from edged.report.recorder import Output, Recorder, Sinks
+from edged.vocabulary.actions import StartContainer
+from edged.vocabulary.events import CommandAnswered, EdgedStopping, Event
+from edged.vocabulary.facts import Fact, StorageSeen
+
+
+class FixedClock:
+    def now(self) -> float:
+        return 1.0
+
+    def wall(self) -> float:
+        return 2.0
+
+
+class Faulty:
+    """A store that fails when told to; everything else is the real one's."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store, self.fail, self.batches = store, False, [Batch(wall=0.0, now=0.0)][:0]
+
+    def commit(self, batch: Batch, encode: Callable[[int, int, float, Event], bytes]) -> int:
+        if self.fail:
+            raise StorageError("no space left on device")
+        self.batches.append(batch)
+        return self.store.commit(batch, encode)
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.store = SqliteStore(folder / "edged.db")
+        self.faulty = Faulty(self.store)
+        self.log: list[str] = []
+        self.posted: list[Fact] = []
+        self.tidied = 0
+        self.recorder = Recorder(self.faulty, FixedClock(), self.sinks())  # type: ignore[arg-type]
+        self.recorder.start()
+
+    def sinks(self) -> Sinks:
+        return Sinks(
+            encode=lambda sequence, boot, wall, event: f"{sequence}:{event.subject}".encode(),
+            line=lambda event, wall: self.log.append(f"line {event.subject}"),
+            act=lambda action: self.log.append(f"act {action.id} after {len(self.faulty.batches)} commits"),
+            answer=lambda event: self.log.append(f"answer {event.id}"),
+            count=lambda event: self.log.append("count"),
+            kick=lambda: self.log.append("kick"),
+            post=self.posted.append,
+            tidy=self.tidy,
+        )
+
+    def tidy(self) -> None:
+        self.tidied += 1
+
+    def send(self, *subjects: str, **more: Any) -> None:
+        events = tuple(EdgedStopping(subject=s, reason="test") for s in subjects)
+        self.recorder.submit(Output(wall=2.0, now=1.0, events=events, **more))
+        assert self.recorder.flush(5.0)
+
+    def stored(self) -> list[str]:
+        return [row.payload.decode() for row in self.store.history(0.0, (), 10000)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Any:
+    one = Bench(tmp_path)
+    yield one
+    one.recorder.stop(2.0)
+    one.store.close()
+
+
+ACTION = StartContainer(id="a1", subject="app", reason="r", timeout=1.0, container_id="c")
+
+
+def test_the_order_is_line_commit_action_answer_kick(bench: Bench) -> None:
+    answer = CommandAnswered(subject="app", id="cmd", command="start", origin="me", status="succeeded")
+    bench.recorder.submit(
+        Output(wall=2.0, now=1.0, events=(answer,), actions=(ACTION,), intents=(("a1", b"{}"),), state={"k": b"v"})
+    )
+    assert bench.recorder.flush(5.0)
+    assert bench.log == ["line app", "count", "act a1 after 1 commits", "answer cmd", "kick"]
+    assert bench.store.load_state() == {"k": b"v"} and bench.store.open_intents() == [("a1", b"{}")]
+
+
+def test_a_full_disk_delays_no_action_and_is_reported_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    bench.faulty.fail = True
+    bench.send("first", actions=(ACTION,))
+    bench.send("second")
+    assert "act a1 after 0 commits" in bench.log
+    assert [(f.ok, f.error) for f in bench.posted if isinstance(f, StorageSeen)] == [(False, "no space left on device")]
+    bench.faulty.fail = False
+    bench.send("third")
+    assert bench.stored() == ["1:first", "2:second", "3:third"]
+    assert [f.ok for f in bench.posted if isinstance(f, StorageSeen)] == [False, True]
+
+
+def test_what_was_committed_before_the_failure_is_not_committed_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    bench.faulty.fail = True
+    for number in range(3):
+        # Seconds apart, so that they stay separate batches.
+        event = EdgedStopping(subject=str(number), reason="test")
+        bench.recorder.submit(Output(wall=10.0 * number, now=1.0, events=(event,)))
+        assert bench.recorder.flush(5.0)
+    real, calls = bench.store.commit, []
+
+    def fail_at_the_second(batch: Batch, encode: Any) -> int:
+        calls.append(batch)
+        if len(calls) == 2:
+            raise StorageError("again")
+        return real(batch, encode)
+
+    bench.faulty.fail = False
+    monkeypatch.setattr(bench.store, "commit", fail_at_the_second)
+    bench.send("x")
+    bench.send("y")
+    assert bench.stored() == ["1:0", "2:1", "3:2", "4:x", "5:y"]
+
+
+def test_memory_is_bounded_while_the_disk_is_full_and_state_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    monkeypatch.setattr(module, "KEEP_EVENTS", 4)
+    bench.faulty.fail = True
+    for number in range(10):
+        bench.recorder.submit(
+            Output(wall=10.0 * number, now=1.0, events=(EdgedStopping(subject=str(number), reason=""),), state={str(number): b"s"})
+        )
+        assert bench.recorder.flush(5.0)
+    bench.faulty.fail = False
+    bench.send("last")
+    assert [p.partition(":")[2] for p in bench.stored()] == ["6", "7", "8", "9", "last"]
+    assert bench.store.load_state().keys() == {str(n) for n in range(10)}
+
+
+def test_turns_close_together_are_one_transaction(bench: Bench) -> None:
+    bench.faulty.fail = True
+    bench.send("a")
+    bench.send("b", state={"k": b"1"})
+    bench.send("c", state={"k": b"2"})
+    bench.faulty.fail = False
+    bench.recorder._retry_at = 0.0
+    bench.send("d")
+    assert len(bench.faulty.batches) == 1 and bench.store.load_state() == {"k": b"2"}
+    assert bench.stored() == ["1:a", "2:b", "3:c", "4:d"]

@@ -1,0 +1,78 @@
+"""The newcomer's demo, from its first line to its verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.engine import Engine
+
+pytestmark = [pytest.mark.engine, pytest.mark.broker]
+COMMAND = [sys.executable, "-m", "edged", "demo", "--json"]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short, since the demo's socket goes below it."""
+    with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def environment(engine: Engine, folder: Path, new_broker: object) -> dict[str, str]:
+    """``new_broker`` is there for its skip where mosquitto is missing; the demo starts its own."""
+    return os.environ | {"DOCKER_HOST": engine.url, "TMPDIR": str(folder)}
+
+
+def left_behind(engine: Engine, folder: Path) -> list[Any]:
+    images = [i["RepoTags"] for i in engine.client.images() if "edged-demo" in str(i["RepoTags"])]
+    return [*engine.client.containers(all=True), *images, *folder.glob("edged-demo-*")]
+
+
+@pytest.mark.timeout(150)
+def test_the_demo_verifies_every_recovery(engine: Engine, environment: dict[str, str], folder: Path) -> None:
+    began = time.monotonic()
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=120)
+    story = f"{done.stderr}\n{done.stdout}"
+    assert done.returncode == 0, story
+    assert time.monotonic() - began <= 90.0, story
+    shown = json.loads(done.stdout)
+    assert shown["ok"], story
+    assert [scene["name"] for scene in shown["scenes"]] == ["kill", "hang", "leak", "stop", "bad config"]
+    assert all(scene["verified"] for scene in shown["scenes"]), story
+    assert (shown["events"]["first"], shown["events"]["missing"]) == (1, [])
+    assert left_behind(engine, folder) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_behind(
+    engine: Engine, environment: dict[str, str], folder: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if line.startswith("hang:"):
+                break
+        demo.send_signal(number)
+        rest, story = demo.communicate(timeout=30)
+    assert (demo.returncode, rest) == (130, ""), story
+    assert left_behind(engine, folder) == []
+    assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(p)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
