@@ -37,7 +37,7 @@ from ..report.answers import Answers
 from ..report.metrics import Counters, Vitals
 from ..report.pages import Source, local_routes, public_routes
 from ..report.payloads import encode_event, status_payload
-from ..report.recorder import Recorder, Sinks
+from ..report.recorder import Output, Recorder, Sinks
 from ..report.retained import meta_payload
 from ..report.snapshot import Snapshot
 from ..report.status import metrics_sample
@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 CLOCK_EVERY = 3600.0
 """Seconds between two saves of the clock when nothing else is written."""
+OVERLAP = 2.0
+"""Seconds of the engine's history that are asked for twice: something may have been under way at the end."""
 STOP_SECONDS = 4.0
 """All of the shutdown together; systemd and the contract allow 5."""
 
@@ -70,7 +72,8 @@ class Daemon:
         stored = self._store.load_state()
         self._host = LocalHost()
         boot_id = self._host.boot_id()
-        self._clock, rebooted = DeviceClock.resume(_clock_record(stored), boot_id)
+        record = _clock_record(stored)
+        self._clock, rebooted = DeviceClock.resume(record, boot_id)
         self._ending = Ending(boot_id=boot_id)
         self._previous = previous_end(stored, boot_id)
         self._boot = self._store.boot
@@ -91,7 +94,10 @@ class Daemon:
         self._runner = JobRunner(
             World(clock=self._clock, host=self._host, prober=SocketProber(), containers=self._engine), self._inbox.post
         )
-        self._watcher = EngineWatcher(self._engine, self._clock, self._inbox.post, config.docker.poll)
+        self._watcher = EngineWatcher(
+            self._engine, self._clock, self._inbox.post, config.docker.poll,
+            since=record.wall - OVERLAP if record is not None and not rebooted else None,
+        )
         tools = Tools(containers=self._engine, services=SystemdServices(), host=self._host, evidence=self._evidence)
         self._actions = ActionRunner(tools, self._clock, self._inbox.post)
         self._recorder = Recorder(self._store, self._clock, self._sinks())
@@ -142,10 +148,11 @@ class Daemon:
         self._reporting.start(self._loaded.config)
         self._actions.start()
         self._runner.start()
-        self._api.start()
-        self._web.start()
         self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
         self._loop.turn()
+        # Not before the first turn: until then there is nothing true to show.
+        self._api.start()
+        self._web.start()
         self._watcher.start()
         self._notifier.ready(f"watching, run {self._boot}")
         try:
@@ -205,7 +212,7 @@ class Daemon:
     def _hands(self) -> Hands:
         return Hands(
             act=self._actions.submit,
-            record=self._recorder.submit,
+            record=self._record,
             observe=self._runner.update,
             publish=self._publish,
             metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot))),
@@ -235,6 +242,11 @@ class Daemon:
 
     def _line(self, event: Event, wall: float) -> None:
         print(journal.line(event, wall, self._style, prefix=self._journald), flush=True)  # noqa: T201
+
+    def _record(self, output: Output) -> None:
+        """With the time, so that the next run knows up to when this one has seen everything."""
+        stamped = {**output.state, "clock": self._clock.record().encode()}
+        self._recorder.submit(msgspec.structs.replace(output, state=stamped))
 
     def _publish(self, shot: Snapshot) -> None:
         self._snapshot = shot
@@ -309,6 +321,7 @@ class Daemon:
             threading.Thread(target=before.stop, name="edged-swap-http", daemon=True).start()
         if loaded.config.mqtt != old.mqtt:
             self._reporting.change(loaded.config)
+        self._watcher.look()
 
 
 def previous_end(stored: Mapping[str, bytes], boot_id: str) -> str:

@@ -40,7 +40,7 @@ def page(picture: dict[str, Any]) -> list[str]:
     lines = [
         f"{paint(picture['device'], 'bold')}: edged {picture['version']} {picture['state']}, run {picture['boot']} for "
         f"{ago(picture['since'], now)}; the run before ended: {picture['previous_end']}",
-        f"  config  {config['path'] or 'no file: all containers are observed, none is touched'}  {config['digest'][:19]}",
+        f"  config  {config['path'] or 'no file: containers are observed, none is touched'}  {config['digest'][:19]}",
     ]
     if config["errors"]:
         lines.append(paint("  the last reload was refused, the configuration before stays in force:", "red"))

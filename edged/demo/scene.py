@@ -40,9 +40,8 @@ class Scene:
                 self.say(kind(told), told.words, told.wall)
                 if done(told):
                     return told
-        if not self.stage.edged.runs:
-            self.fail(f"edged ended; it said: {self.stage.edged.said()[-300:]}")
-        elif what:
+        self.stage.check_edged()
+        if what:
             self.fail(f"{what} did not come within {within:.0f} s")
         return None
 

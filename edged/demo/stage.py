@@ -83,6 +83,11 @@ class Stage:
         self.client.start()
         say("client", "asks for a score 10 times a second and checks each against the right one")
 
+    def check_edged(self) -> None:
+        """Raises ``StageError`` when it has ended: without it there is no story."""
+        if not self.edged.runs:
+            raise StageError(f"edged ended by itself; it said:\n{self.edged.said()}")
+
     def _await_healthy(self) -> None:
         def healthy() -> bool:
             shown = self.edged.status()
@@ -90,8 +95,7 @@ class Stage:
             return (app.get("state") == "healthy" and bool(broker.get("connected"))) or not self.edged.runs
 
         seen = wait(healthy, READY_WITHIN)
-        if not self.edged.runs:
-            raise StageError(f"edged ended by itself; it said:\n{self.edged.said()}")
+        self.check_edged()
         if not seen:
             raise StageError(
                 f"edged did not see the app healthy within {READY_WITHIN:.0f} s; it said:\n{self.edged.said()}\n"

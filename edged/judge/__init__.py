@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from ..config import Config
 from ..vocabulary import facts
 from ..vocabulary.actions import Action
-from ..vocabulary.events import ActionEnded, AppChanged, CommandAnswered, Event
-from ..vocabulary.state import State
+from ..vocabulary.events import ActionEnded, CommandAnswered, Event
+from ..vocabulary.state import AppState, Recovery, State
 from . import containers, engine, host, lifecycle, probes, recovery, resources
-from .app import settle
+from .app import see, settle
 from .commands import received
 from .guard import refusal
 from .outcome import Judgement, View, earliest
@@ -50,15 +50,13 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
         error=fact.error,
         result=fact.result,
     )
-    judged = engine.restart_finished(state, fact, config, now)
-    app = judged.state.apps.get(fact.subject)
+    state = engine.restart_finished(state, fact, config, now).state
+    app = state.apps.get(fact.subject)
     if app is None:
-        return Judgement(judged.state, judged.actions, (ended, *judged.events))
-    if fact.action == "PauseContainer" and not fact.ok:
-        app = replace(app, kept=replace(app.kept, paused_by_edged=False))
-    outcome = recovery.finished(app, fact, View(judged.state, config, now))
-    new = replace(judged.state, apps={**judged.state.apps, app.name: outcome.app})
-    return Judgement(new, outcome.actions, (ended, *judged.events, *outcome.events), (app.name,))
+        return Judgement(state, events=(ended,))
+    outcome = recovery.finished(app, fact, View(state, config, now))
+    new = replace(state, apps={**state.apps, app.name: outcome.app})
+    return Judgement(new, outcome.actions, (ended, *outcome.events), (app.name,))
 
 
 RULES: dict[type[facts.Fact], Rule] = {
@@ -86,71 +84,112 @@ RULES: dict[type[facts.Fact], Rule] = {
 def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgement:
     """Takes one fact in and draws all conclusions from it."""
     first = RULES[type(fact)](state, fact, config, now)
-    state, actions, events = first.state, list(first.actions), list(first.events)
-    pending = _due_apps(state, now, first.touched)
-    while pending:
-        name = pending.pop(0)
-        app = state.apps.get(name)
+    turn = Turn(first.state, config, now)
+    turn.actions.extend(first.actions)
+    turn.events.extend(first.events)
+    turn.settle((*first.touched, *_due(first.state, now, first.touched)), before=state)
+    looked = engine.look(turn.state, config, now)
+    turn.state = looked.state
+    turn.actions.extend(looked.actions)
+    turn.events.extend(looked.events)
+    turn.guard()
+    return Judgement(_close_commands(turn.state, turn.events), tuple(turn.actions), tuple(turn.events))
+
+
+def _due(state: State, now: float, touched: tuple[str, ...]) -> list[str]:
+    return [n for n, a in state.apps.items() if a.wake_at is not None and a.wake_at <= now and n not in touched]
+
+
+class Turn:
+    """What one fact has led to so far."""
+
+    def __init__(self, state: State, config: Config, now: float) -> None:
+        self.state, self._config, self._now = state, config, now
+        self.actions: list[Action] = []
+        self.events: list[Event] = []
+
+    def settle(self, names: tuple[str, ...], *, before: State) -> None:
+        """First all are seen, then each is settled; what changes may be what others wait for."""
+        moved = [self._see(name) or _recovery(self.state, name) is not _recovery(before, name) for name in names]
+        pending = list(names)
+        if any(moved):
+            pending.extend(name for name in self._waiting() if name not in pending)
+        # Each round is caused by a recovery that moved on; the bound is for a mistake in a rule.
+        for _ in range(8 * (len(self.state.apps) + len(pending))):
+            if not pending:
+                return
+            name = pending.pop(0)
+            if self._settle(name):
+                pending.extend(n for n in (name, *self._waiting()) if n not in pending)
+
+    def _see(self, name: str) -> bool:
+        """Whether its condition is another one now."""
+        app = self.state.apps.get(name)
         if app is None:
-            continue
-        outcome = settle(app, View(state, config, now))
-        actions.extend(outcome.actions)
-        events.extend(outcome.events)
-        state = replace(state, apps={**state.apps, name: outcome.app})
-        if any(isinstance(e, AppChanged) for e in outcome.events):
-            pending.extend(d for d in _dependents(state, name) if d not in pending)
-    looked = engine.look(state, config, now)
-    state = looked.state
-    actions.extend(looked.actions)
-    events.extend(looked.events)
-    return _guarded(_close_commands(state, events), actions, events, config, now)
+            return False
+        new, told = see(app, View(self.state, self._config, self._now))
+        self._put(app, new)
+        if told is not None:
+            self.events.append(told)
+        return told is not None
+
+    def _settle(self, name: str) -> bool:
+        """Whether its recovery took another turn."""
+        app = self.state.apps.get(name)
+        if app is None:
+            return False
+        outcome = settle(app, View(self.state, self._config, self._now))
+        self._put(app, outcome.app)
+        self.actions.extend(outcome.actions)
+        self.events.extend(outcome.events)
+        return outcome.app.kept.recovery is not app.kept.recovery
+
+    def _put(self, old: AppState, new: AppState) -> None:
+        if new is not old:
+            self.state = replace(self.state, apps={**self.state.apps, new.name: new})
+
+    def _waiting(self) -> list[str]:
+        """Apps whose recovery may be waiting for another one."""
+        return [n for n, a in self.state.apps.items() if a.kept.recovery.ailment and a.kept.recovery.phase == "idle"]
+
+    def guard(self) -> None:
+        """Lets the guard refuse; a refused action counts as one that failed at once, which may lead to another."""
+        asked, self.actions = self.actions, []
+        while asked:
+            action = asked.pop(0)
+            why = refusal(action, self.state, frozenset(a.subject for a in self.actions), self._now)
+            if not why:
+                self.actions.append(action)
+                continue
+            fact = facts.ActionFinished(
+                at=self._now,
+                action_id=action.id,
+                action=type(action).__name__,
+                subject=action.subject,
+                ok=False,
+                seconds=0.0,
+                error=f"refused: {why}",
+            )
+            told = action_finished(self.state, fact, self._config, self._now)
+            self.state = told.state
+            self.events.extend(told.events)
+            asked.extend(told.actions)
 
 
-def _due_apps(state: State, now: float, touched: tuple[str, ...]) -> list[str]:
-    due = [n for n, a in state.apps.items() if a.wake_at is not None and a.wake_at <= now and n not in touched]
-    return [*touched, *due]
-
-
-def _dependents(state: State, name: str) -> list[str]:
-    """Apps whose recovery may be waiting for this one."""
-    return [n for n, a in state.apps.items() if n != name and a.kept.recovery.held and a.kept.recovery.ailment]
+def _recovery(state: State, name: str) -> Recovery | None:
+    app = state.apps.get(name)
+    return app.kept.recovery if app is not None else None
 
 
 def _close_commands(state: State, events: list[Event]) -> State:
     """A command with a final answer is not open any more."""
-    ended = {
-        e.id
-        for e in events
-        if isinstance(e, CommandAnswered) and e.status in ("succeeded", "failed", "rejected") and e.id in state.commands
-    }
-    if not ended:
+    if not state.commands:
         return state
-    return replace(state, commands={k: v for k, v in state.commands.items() if k not in ended})
-
-
-def _guarded(state: State, actions: list[Action], events: list[Event], config: Config, now: float) -> Judgement:
-    """Lets the guard refuse; a refused action counts as one that failed at once."""
-    allowed: list[Action] = []
-    for action in actions:
-        why = refusal(action, state, frozenset(a.subject for a in allowed), now)
-        if not why:
-            allowed.append(action)
-            continue
-        fact = facts.ActionFinished(
-            at=now,
-            action_id=action.id,
-            action=type(action).__name__,
-            subject=action.subject,
-            ok=False,
-            seconds=0.0,
-            error=f"refused: {why}",
-        )
-        told = action_finished(state, fact, config, now)
-        state = told.state
-        events.extend(told.events)
-    return Judgement(state, tuple(allowed), tuple(events))
+    ended = {e.id for e in events if isinstance(e, CommandAnswered) and e.status in ("succeeded", "failed", "rejected")}
+    open_ones = {k: v for k, v in state.commands.items() if k not in ended}
+    return state if len(open_ones) == len(state.commands) else replace(state, commands=open_ones)
 
 
 def next_wake(state: State, config: Config) -> float | None:
     """When time alone will change something; ``None``: only a new fact will."""
-    return earliest(engine.due(state, config), *(a.wake_at for a in state.apps.values()))
+    return earliest(engine.wake_at(state, config), *(a.wake_at for a in state.apps.values()))

@@ -33,7 +33,7 @@ class Hold(Struct, frozen=True):
     """``None``: until something happens."""
 
 
-def ailment(app: AppState, now: float) -> Ailment | None:
+def ailment(app: AppState) -> Ailment | None:
     """What ails the app, if a start or restart might cure it."""
     since = app.condition_since
     if app.condition == "down":
@@ -41,23 +41,23 @@ def ailment(app: AppState, now: float) -> Ailment | None:
     if app.condition == "unhealthy":
         first = app.probe.first_bad_at if app.probe.verdict == "bad" else None
         return Ailment("Unhealthy", "restart", app.reason, since if first is None else first)
-    if app.condition in ("healthy", "starting") and out_of_memory(app, now):
+    if app.condition in ("healthy", "starting") and out_of_memory(app):
         memory = app.kept.alerts["HighMemory"]
         why = memory.summary or f"{app.name}'s memory is critical"
-        return Ailment("HighMemory", "restart", why, memory.critical_since or now)
+        return Ailment("HighMemory", "restart", why, memory.critical_since or app.usage_at)
     return None
 
 
-def out_of_memory(app: AppState, now: float) -> bool:
+def out_of_memory(app: AppState) -> bool:
     """Its memory is critical and has been for long enough.
 
     Asked of the samples and not of the alert: that one is held after a restart until it has been calm for a
     while, and for longer when it flaps.
     """
     memory = app.kept.alerts.get("HighMemory")
-    if memory is None or memory.critical_since is None or not runs(app):
+    if memory is None or memory.critical_since is None or app.usage is None or not runs(app):
         return False
-    return bool(now >= memory.critical_since + app.config.memory.for_)
+    return bool(app.usage_at >= memory.critical_since + app.config.memory.for_)
 
 
 def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:

@@ -45,7 +45,12 @@ def settle(app: AppState, view: View) -> Outcome:
     app, ended = _maintenance(app, view.now)
     alerted = settle_alerts(app, view)
     stepped = step(alerted.app, view)
-    return Outcome(stepped.app, stepped.actions, (*ended, *alerted.events, *stepped.events))
+    events = (*ended, *alerted.events, *stepped.events)
+    if stepped.app.kept.recovery is alerted.app.kept.recovery:
+        return Outcome(stepped.app, stepped.actions, events)
+    # How the recovery stands is itself something that alerts tell of.
+    again = settle_alerts(stepped.app, view)
+    return Outcome(again.app, stepped.actions, (*events, *again.events))
 
 
 def _maintenance(app: AppState, now: float) -> tuple[AppState, tuple[Event, ...]]:

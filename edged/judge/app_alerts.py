@@ -63,12 +63,13 @@ def _down(app: AppState, now: float) -> Reading:
         return Reading(level=None, summary=_state(app))
     wait, advice = 0.0, "see the container's last log lines"
     if app.condition == "restarting" or engine_restarts_it(app):
-        wait, advice = app.config.restart.policy_grace, "Docker's own restart policy is at work; see the container's logs"
+        wait, advice = (
+            app.config.restart.policy_grace,
+            "Docker's own restart policy is at work; see the container's logs",
+        )
     elif app.container is not None and app.container.status == "created":
         wait, advice = CREATED_GRACE, "it was created and never started: docker start, or see why that fails"
-    return Reading(
-        level="critical", summary=f"{app.name} is down: {app.reason}", raise_for=wait, advice=advice
-    )
+    return Reading(level="critical", summary=f"{app.name} is down: {app.reason}", raise_for=wait, advice=advice)
 
 
 def _unhealthy(app: AppState) -> Reading:

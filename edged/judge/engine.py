@@ -95,7 +95,7 @@ def _excuse(app: AppState, now: float, shut_down: bool) -> AppState:
         kept.recovery,
         charged=tuple(t for t in kept.recovery.charged if t < recent),
         episode=0,
-        next_at=kept.recovery.next_at if kept.recovery.open else 0.0,
+        next_at=kept.recovery.next_at if kept.recovery.open and app.condition != "healthy" else 0.0,
     )
     deaths = tuple(t for t in kept.deaths if t < recent)
     kept = replace(kept, excused=True, deaths=deaths, recovery=recovery)
@@ -155,7 +155,7 @@ def restart_finished(state: State, fact: ActionFinished, config: Config, now: fl
     return Judgement(replace(state, engine=replace(engine, action_id="", next_at=now + wait, on_purpose=False)))
 
 
-def wake_at(state: State, config: Config, now: float | None = None) -> float | None:
+def wake_at(state: State, config: Config) -> float | None:
     """When ``look`` may have something to do."""
     engine, restart = state.engine, config.docker.restart
     times: list[float | None] = []

@@ -6,35 +6,59 @@ action that makes things worse.
 
 from __future__ import annotations
 
-from ..vocabulary.actions import Action, CaptureEvidence, RestartContainer, RestartEngine, StartContainer
-from ..vocabulary.state import State
-
-HARMLESS = (CaptureEvidence,)
+from ..vocabulary.actions import (
+    Action,
+    CaptureEvidence,
+    RestartContainer,
+    RestartEngine,
+    StartContainer,
+    UnpauseContainer,
+)
+from ..vocabulary.state import AppState, State
 
 
 def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> str:
-    """Why this action must not begin; empty: it may. ``busy``: subjects with an action under way."""
+    """Why this action must not begin; empty: it may. ``busy``: subjects that were given an action just now."""
     if action.subject in busy:
         return f"another action on {action.subject} is under way"
-    if isinstance(action, HARMLESS):
+    if isinstance(action, RestartEngine):
+        return _engine(action, state)
+    app = state.apps.get(action.subject)
+    if app is None:
+        # What edged paused it lets go on, even when it does not watch it any more.
+        return "" if isinstance(action, UnpauseContainer) and state.engine.up else f"there is no app {action.subject}"
+    recovery = app.kept.recovery
+    if recovery.phase not in ("capturing", "acting") or recovery.action_id != action.id:
+        return f"another action on {action.subject} is under way"
+    if isinstance(action, CaptureEvidence):
         return ""
     if state.stopping:
         return "edged is stopping"
-    if isinstance(action, RestartEngine):
-        return "the engine answers" if state.engine.up else ""
     if not state.engine.up:
         return "the container engine does not answer"
-    app = state.apps.get(action.subject)
-    if app is None or app.container is None:
+    if app.container is None:
         return f"there is no container of {action.subject}"
     if isinstance(action, RestartContainer | StartContainer) and app.container.status in ("restarting", "removing"):
         return f"{action.subject} is already {app.container.status}"
-    if app.kept.recovery.command:
-        return ""
-    if not app.config.restart.enabled:
-        return f"edged only observes {action.subject}"
+    return "" if recovery.command else _automatic(action, app, now)
+
+
+def _engine(action: RestartEngine, state: State) -> str:
+    if state.stopping:
+        return "edged is stopping"
+    if state.engine.up:
+        return "the engine answers"
+    return "" if state.engine.action_id == action.id else "another restart of the engine is under way"
+
+
+def _automatic(action: Action, app: AppState, now: float) -> str:
+    """What only a person may ask for."""
     if app.kept.maintenance is not None and now < app.kept.maintenance.until:
         return f"{action.subject} is in maintenance"
+    if isinstance(action, UnpauseContainer):
+        return "" if app.kept.paused_by_edged else f"{action.subject} was not paused by edged"
+    if not app.config.restart.enabled:
+        return f"edged only observes {action.subject}"
     if app.kept.stopped is not None:
         return f"{action.subject} was stopped on purpose"
     return ""

@@ -10,6 +10,7 @@ from ..vocabulary.events import (
     ConfigReloaded,
     EdgedStarted,
     EdgedStopping,
+    Event,
     EventsDropped,
     StorageTrouble,
 )
@@ -22,16 +23,18 @@ from ..vocabulary.facts import (
     StopRequested,
     StorageSeen,
 )
-from ..vocabulary.state import AppState, DependencyState, State, Streak
-from .identity import configured, selects
+from ..vocabulary.state import DependencyState, Kept, State, Streak
+from . import reload
 from .outcome import Judgement
+from .vanished import farewell
 
 
 def started(state: State, fact: Started, config: Config, now: float) -> Judgement:
     """First fact of a run. After a reboot nothing that is down was stopped by a person."""
-    apps = state.apps
+    apps, remembered = state.apps, state.remembered
     if fact.host_rebooted:
-        apps = {n: replace(a, kept=replace(a.kept, excused=a.kept.stopped is None)) for n, a in apps.items()}
+        apps = {n: replace(a, kept=_excused(a.kept)) for n, a in apps.items()}
+        remembered = {n: _excused(k) for n, k in remembered.items()}
     told = EdgedStarted(
         subject="edged",
         boot=fact.boot,
@@ -39,8 +42,24 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
         previous_end=fact.previous_end,
         host_rebooted=fact.host_rebooted,
     )
-    new = replace(state, boot=fact.boot, started_at=fact.at, previous_end=fact.previous_end, apps=apps, stopping=False)
+    new = replace(
+        state,
+        boot=fact.boot,
+        started_at=fact.at,
+        previous_end=fact.previous_end,
+        apps=apps,
+        remembered=remembered,
+        stopping=False,
+    )
     return Judgement(new, events=(told,))
+
+
+def _excused(kept: Kept) -> Kept:
+    """The host went down with it, so getting it up again is no failure of the app, and is not put off."""
+    if kept.stopped is not None:
+        return kept
+    recovery = replace(kept.recovery, episode=0, next_at=kept.recovery.next_at if kept.recovery.open else 0.0)
+    return replace(kept, excused=True, recovery=recovery)
 
 
 def stopping(state: State, fact: StopRequested, config: Config, now: float) -> Judgement:
@@ -49,14 +68,8 @@ def stopping(state: State, fact: StopRequested, config: Config, now: float) -> J
 
 def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) -> Judgement:
     """Puts a configuration in force. What did not change keeps its streaks, budgets and alerts."""
-    apps: dict[str, AppState] = {}
-    for name in config.apps:
-        old = state.apps.get(name)
-        apps[name] = _configure(name, old, config, now)
-    for name, app in state.apps.items():
-        if name not in apps and app.discovered and not _claimed(app, config):
-            apps[name] = app
-    dependencies = {name: state.dependencies.get(name, DependencyState(name)) for name in config.dependencies}
+    apps, actions = reload.apps(state, config, now)
+    dependencies = {name: _dependency(state.dependencies.get(name), name, fact) for name in config.dependencies}
     first = not state.config.digest
     told = ConfigReloaded(subject="edged", digest=fact.digest, path=fact.path, changed=fact.changed)
     record = replace(
@@ -68,28 +81,17 @@ def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) 
         reloads=state.config.reloads + (not first),
     )
     new = replace(state, apps=apps, dependencies=dependencies, config=record)
-    return Judgement(new, events=() if first else (told,), touched=tuple(apps))
+    events: tuple[Event, ...] = (*(() if first else (told,)), *farewell(state, new, now))
+    return Judgement(new, actions, events, touched=tuple(apps))
 
 
-def _claimed(app: AppState, config: Config) -> bool:
-    """An app of the file means this discovered app's container now."""
-    c = app.container
-    return c is not None and any(selects(n, a, c.name, c.labels) for n, a in config.apps.items())
-
-
-def _configure(name: str, old: AppState | None, config: Config, now: float) -> AppState:
+def _dependency(old: DependencyState | None, name: str, fact: ConfigLoaded) -> DependencyState:
+    """Answers of another address say nothing of the new one; what fires goes on until that has answered."""
     if old is None:
-        return AppState(name=name, config=config.apps[name], condition_since=now)
-    app_config, problems = configured(config, name, old.container)
-    if app_config == old.config:
-        return old if not old.discovered else replace(old, discovered=False)
-    container = old.container
-    if container is not None and not selects(name, app_config, container.name, container.labels):
-        return replace(old, config=app_config, container=None, discovered=False, problems=problems)
-    health_is_new = app_config.health != old.config.health
-    return replace(
-        old, config=app_config, problems=problems, discovered=False, probe=Streak() if health_is_new else old.probe
-    )
+        return DependencyState(name)
+    if any(path == f"dependencies.{name}" or path.startswith(f"dependencies.{name}.") for path in fact.changed):
+        return replace(old, streak=Streak())
+    return old
 
 
 def config_rejected(state: State, fact: ConfigRejected, config: Config, now: float) -> Judgement:

@@ -60,7 +60,5 @@ def _do(state: State, config: Config, now: float, app: AppState | None, remedy: 
     if remedy == "pause":
         app = replace(app, kept=replace(app.kept, paused_by_edged=True))
     done = perform(app, remedy, why, View(state, config, now))
-    new = replace(
-        state, apps={**state.apps, app.name: done.app}, host=replace(state.host, paused_at=now)
-    )
+    new = replace(state, apps={**state.apps, app.name: done.app}, host=replace(state.host, paused_at=now))
     return Judgement(new, done.actions, done.events, (app.name,))

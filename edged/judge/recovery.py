@@ -48,7 +48,7 @@ def step(app: AppState, view: View) -> Outcome:
 
 
 def _idle(app: AppState, view: View) -> Outcome:
-    ill = ailment(app, view.now)
+    ill = ailment(app)
     if ill is None:
         return _well(app, view)
     app = _keep(app, _noted(app.kept.recovery, ill))
@@ -202,7 +202,7 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
 def act(app: AppState, view: View) -> Outcome:
     """The evidence is kept. Does the app still need help?"""
     recovery, container, now = app.kept.recovery, app.container, view.now
-    ill = ailment(app, now)
+    ill = ailment(app)
     if recovery.command:
         if container is None or container.status in ("restarting", "removing"):
             return _attempt_failed(app, f"{app.condition}: {app.reason}", view)
@@ -253,7 +253,10 @@ def perform(app: AppState, remedy: str, reason: str, view: View) -> Outcome:
 
 def _verifying(app: AppState, view: View) -> Outcome:
     """Success is claimed when the app is seen healthy (or stopped, if that was asked for), not before."""
-    app = verify.at_its_word(app, view.now)
+    believed = verify.at_its_word(app, view.now)
+    if believed is not None:
+        # Its condition is another one now: that is looked at in the turn that follows at once.
+        return Outcome(wake(believed, view.now))
     found = verify.look(app, view)
     match found.verdict:
         case "good":
@@ -267,12 +270,12 @@ def _verified(app: AppState, view: View) -> Outcome:
     recovery = app.kept.recovery
     if not recovery.command:
         return _well(_keep(app, replace(recovery, phase="idle")), view)
-    events = succeeded(view.state, recovery.command, f"{app.name} is {app.condition}")
+    events: tuple[Event, ...] = succeeded(view.state, recovery.command, f"{app.name} is {app.condition}")
     if app.condition == "healthy":
         # A person saw to it, so old failures count no more: the circuit closes and the budget is whole again.
         outcome = _well(app, view)
         app = _keep(outcome.app, Recovery())
-        events = (*events, *outcome.events)  # type: ignore[assignment]
+        events = (*events, *outcome.events)
     else:
         app = _keep(app, replace(recovery, phase="idle", command=""))
     return Outcome(app, events=events)
@@ -313,7 +316,7 @@ def _wait(app: AppState, view: View) -> float:
 
 
 def _slow(app: AppState, view: View) -> float:
-    return app.config.restart.retry_after * _jitter(app, view)
+    return float(app.config.restart.retry_after) * _jitter(app, view)
 
 
 def _jitter(app: AppState, view: View) -> float:
@@ -328,4 +331,3 @@ def _keep(app: AppState, recovery: Recovery) -> AppState:
     if recovery == app.kept.recovery:
         return app
     return replace(app, kept=replace(app.kept, recovery=recovery))
-

@@ -164,9 +164,7 @@ def stopped(app: AppState, at: float) -> AppState:
 
 def resumed(app: AppState, at: float) -> AppState:
     """It runs on after a pause. Probes that were sent meanwhile say nothing."""
-    return replace(
-        app, seen_at=at, known_since=at, probe=Streak(), kept=replace(app.kept, paused_by_edged=False)
-    )
+    return replace(app, seen_at=at, known_since=at, probe=Streak(), kept=replace(app.kept, paused_by_edged=False))
 
 
 def reconcile(app: AppState, found: Container | None, config: Config, at: float, *, outage: bool = False) -> AppState:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..vocabulary.state import AppState
 from .outcome import View, earliest
-from .run import RUNS, begun, died, waits_for_stop
+from .run import RUNS, begun, died, unmeasured, waits_for_stop
 
 AT_ITS_WORD = 5.0
 """Seconds after which the engine's word that it acted is taken for the event that should have told so."""
@@ -24,22 +24,22 @@ class Look(Struct, frozen=True):
     """Look again then at the latest."""
 
 
-def at_its_word(app: AppState, now: float) -> AppState:
-    """The app as the engine says it made it, when the event that should tell so stays away."""
+def at_its_word(app: AppState, now: float) -> AppState | None:
+    """The app as the engine says it made it, when the event that should tell so stays away; ``None``: not yet."""
     recovery, container = app.kept.recovery, app.container
     if container is None or begun(app) or now < word_at(app):
-        return app
+        return None
     if recovery.remedy == "stop":
         if container.status not in RUNS:
-            return app
+            return None
         return died(replace(app, container=replace(container, status="exited", pid=None)), now)
     if recovery.remedy == "start" and container.status not in RUNS:
         # The engine says yes to the start of a container that it is just restarting, too.
-        return app
+        return None
     kept = replace(app.kept, recovery=replace(recovery, carried_at=now))
     if recovery.remedy in ("restart", "unpause") and recovery.carried_at:
         container = replace(container, status="running")
-    return replace(app, container=container, known_since=now, kept=kept)
+    return unmeasured(replace(app, container=container, known_since=now, kept=kept))
 
 
 def word_at(app: AppState) -> float:
@@ -47,7 +47,7 @@ def word_at(app: AppState) -> float:
     recovery = app.kept.recovery
     if recovery.carried_at:
         return recovery.carried_at + AT_ITS_WORD
-    return recovery.acted_at + app.config.restart.stop_timeout + AT_ITS_WORD
+    return recovery.acted_at + float(app.config.restart.stop_timeout) + AT_ITS_WORD
 
 
 def look(app: AppState, view: View) -> Look:
@@ -92,11 +92,12 @@ def _start(app: AppState, now: float) -> Look:
 def _memory(app: AppState, now: float) -> Look:
     """Healthy, and if it was restarted for its memory, that is seen to be free again."""
     recovery = app.kept.recovery
-    if recovery.ailment != "HighMemory" or recovery.command or now >= recovery.deadline:
+    if recovery.ailment != "HighMemory" or recovery.command:
         return Look("good")
     memory = app.kept.alerts.get("HighMemory")
     if app.usage is None:
-        return Look("open", until=recovery.deadline)
+        # Samples that stay away are no verdict.
+        return Look("open", until=recovery.deadline) if now < recovery.deadline else Look("good")
     if memory is not None and memory.critical_since is not None:
         return _patience(app, now, "healthy and below its critical memory")
     return Look("good")

@@ -17,8 +17,10 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+from msgspec.structs import replace
+
 from ..ports import Clock, Containers, PortError, Unreachable
-from ..vocabulary.facts import Fact
+from ..vocabulary.facts import ContainerChanged, Fact
 from .engine_link import Link
 from .engine_parts import Backoff, Seen
 from .engine_reconcile import Reconciler
@@ -55,8 +57,12 @@ class EngineWatcher:
         quiet: float = 300.0,
         stream_grace: float = 15.0,
         chance: random.Random | None = None,
+        since: float | None = None,
     ) -> None:
         """``poll``: seconds between lists while all is well. ``quiet``: a stream silent for so long is renewed.
+
+        ``since``: Unix time up to which a run before has seen everything; what the engine still knows of the time
+        after it is told first, so that a stop by a person is not taken for a death.
 
         A hanging engine is called down after two questions in a row without an answer: at most
         ``ping_every + 2 * ping_timeout`` seconds after it began to hang, or the timeout of a list or an
@@ -68,6 +74,7 @@ class EngineWatcher:
         self._quiet = quiet
         self._backoff = Backoff(0.2, 2.0, chance)
         self._seen = Seen()
+        self._since, self._began = since, 0.0
         self._first = self._last = 0.0
         """Unix times: of our start, and of the last message, by the engine's clock."""
         self._link = Link()
@@ -81,12 +88,18 @@ class EngineWatcher:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        self._first = self._last = self._clock.wall()
+        self._began = self._clock.wall()
+        # A clock that was set back since then must not make us ask for a time to come.
+        self._first = self._last = min(self._since or self._began, self._began)
         for name, run in ((EVENTS, self._follow), (RECONCILE, self._reconcile)):
             self._beat(name)
             thread = threading.Thread(target=run, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def look(self) -> None:
+        """Lists the containers now: the configuration may have given some of them a meaning."""
+        self._link.ask_for_list()
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ends both threads, waiting at most ``timeout`` seconds; one that still hangs in a call is a daemon."""
@@ -105,6 +118,12 @@ class EngineWatcher:
         the engine's timeout, and 5 s more when the API version has to be agreed again.
         """
         return dict(self._beats)
+
+    def _dated(self, change: ContainerChanged) -> ContainerChanged:
+        """What happened while edged was away is told with the time at which it happened, not as of now."""
+        if change.time >= self._began:
+            return change
+        return replace(change, at=self._clock.now() - (self._clock.wall() - change.time))
 
     def _beat(self, thread: str) -> None:
         self._beats[thread] = time.monotonic()
@@ -130,7 +149,7 @@ class EngineWatcher:
 
     def _read(self) -> bool:
         """Follows one stream to its end. True when it was only quiet for so long that it should be renewed."""
-        # Never what was before our start: it is no news. A clock that was set back makes this a time to come,
+        # Never what was before ``since``: it is no news. A clock that was set back makes this a time to come,
         # which engines take for "from now on"; the list that follows tells what was missed.
         since = max(self._first, self._last - _OVERLAP)
         accepted = False
@@ -144,7 +163,7 @@ class EngineWatcher:
                     heard = time.monotonic()
                     self._last = change.time or self._last
                     if self._seen.is_new(change):
-                        self._post(change)
+                        self._post(self._dated(change))
                         self._link.changed(change)
                 elif not accepted:
                     accepted = True

@@ -25,6 +25,7 @@ class Link:
         self._connections = 0
         self._broken: PortError | None = Unreachable("not connected yet")
         self._news = True
+        self._relist = False
 
     # From the events thread
 
@@ -45,6 +46,11 @@ class Link:
 
     def changed(self, change: ContainerChanged) -> None:
         with self._lock:
+            # An engine that shuts down stops its containers first, and takes no new connection any more: a ping
+            # tells that from a person's stop within milliseconds.
+            if change.action == "stop":
+                self._news = True
+                self._wake.set()
             if not self._details.changed(change):
                 if change.action == "destroy":
                     self._work.pop(change.id, None)
@@ -52,7 +58,19 @@ class Link:
             self._want(change.id, 0.0)
         self._wake.set()
 
+    def ask_for_list(self) -> None:
+        """From any thread: list as soon as possible."""
+        with self._lock:
+            self._relist = True
+        self._wake.set()
+
     # From the reconcile thread
+
+    def list_is_wanted(self) -> bool:
+        """Whether somebody asked since the last call."""
+        with self._lock:
+            wanted, self._relist = self._relist, False
+            return wanted
 
     def condition(self) -> tuple[int, PortError | None, bool]:
         """(streams accepted so far, why there is none now, whether that changed since the last call)."""

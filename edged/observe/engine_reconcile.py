@@ -59,6 +59,8 @@ class Reconciler:
         if connection != self._connection:
             self._connection = connection
             self._next_list = 0.0
+        if self._link.list_is_wanted():
+            self._next_list = 0.0
         if self._broken is None or not self._answers:
             self._streamless_since = None
         elif self._streamless_since is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from .payloads import rfc3339
 PRIORITY = {"critical": 3, "warning": 4, "info": 6}
 """syslog priorities, which journald reads from a ``<N>`` prefix."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Answers of probes and engines end up in sentences: they must not forge a line or steer a terminal."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -59,7 +62,8 @@ def sentence(event: ev.Event) -> str:
             how = "done" if event.ok else f"FAILED: {event.error}"
             return f"{who}: {event.action} {how} ({_s(event.seconds)})"
         case ev.RecoveryStarted():
-            return f"{who}: recovery from {event.ailment} begins {_s(event.detected_after)} after the first sign: {event.reason}"
+            after = _s(event.detected_after)
+            return f"{who}: recovery from {event.ailment} begins {after} after the first sign: {event.reason}"
         case ev.RecoverySucceeded():
             return (
                 f"{who}: recovered from {event.ailment} in {_s(event.seconds)} by {event.by}, "
@@ -115,4 +119,4 @@ def line(event: ev.Event, wall: float, style: str, *, prefix: bool) -> str:
         body: dict[str, Any] = {"time": rfc3339(wall), "level": level, "event": event.type, "message": sentence(event)}
         body["data"] = {f: getattr(event, f) for f in event.__struct_fields__}
         return head + _encode(body).decode()
-    return head + sentence(event)
+    return head + _CONTROL.sub("?", sentence(event))

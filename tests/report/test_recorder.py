@@ -94,7 +94,7 @@ def test_the_order_is_line_commit_action_answer_kick(bench: Bench) -> None:
 
 
 def test_a_full_disk_delays_no_action_and_is_reported_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY", 0.01)
+    monkeypatch.setattr(module, "RETRY", 0.0)
     bench.faulty.fail = True
     bench.send("first", actions=(ACTION,))
     bench.send("second")
@@ -107,7 +107,7 @@ def test_a_full_disk_delays_no_action_and_is_reported_once(bench: Bench, monkeyp
 
 
 def test_what_was_committed_before_the_failure_is_not_committed_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY", 0.01)
+    monkeypatch.setattr(module, "RETRY", 0.0)
     bench.faulty.fail = True
     for number in range(3):
         # Seconds apart, so that they stay separate batches.
@@ -130,7 +130,7 @@ def test_what_was_committed_before_the_failure_is_not_committed_again(bench: Ben
 
 
 def test_memory_is_bounded_while_the_disk_is_full_and_state_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY", 0.01)
+    monkeypatch.setattr(module, "RETRY", 0.0)
     monkeypatch.setattr(module, "KEEP_EVENTS", 4)
     bench.faulty.fail = True
     for number in range(10):

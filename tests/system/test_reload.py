@@ -44,6 +44,7 @@ def test_budgets_and_alerts_of_unchanged_apps_survive(engine: Engine, edged: Mak
     engine.run("failing", "sh", "-c", "exit 3")
     daemon = edged({"apps": {"failing": FAILING}}).start()
     daemon.wait_event("recovery.gave_up")
+    daemon.wait_event("alert.raised", name="RecoveryExhausted")
     before = daemon.app("failing")["recovery"]
     alerts = {(a["name"], a["since"][:19]) for a in daemon.status()["alerts"]}
     engine.run("second")
@@ -86,6 +87,8 @@ def test_the_listener_moves(engine: Engine, edged: Make) -> None:
 @pytest.mark.broker
 def test_the_broker_changes(engine: Engine, edged: Make, new_broker: Callable[..., Mosquitto]) -> None:
     first, second = new_broker(), new_broker()
+    first.start()
+    second.start()
     daemon = edged({"mqtt": {"url": first.url}}).start()
     daemon.wait(lambda: daemon.status()["broker"]["connected"], 10.0, "connected to the first")
     daemon.configure({"mqtt": {"url": second.url}})

@@ -11,6 +11,14 @@ from ..answer import accepted, rejected
 from ..outcome import Judgement, View
 from ..recovery import begin_command
 
+DOING = {
+    "start": "started",
+    "restart": "restarted",
+    "stop": "stopped",
+    "pause": "paused",
+    "unpause": "let go on after a pause",
+}
+
 
 class AppArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Arguments of commands about one app."""
@@ -26,35 +34,45 @@ def restart(args: AppArgs, fact: CommandReceived, view: View) -> Judgement:
 
 def start(args: AppArgs, fact: CommandReceived, view: View) -> Judgement:
     app = view.state.apps[args.app]
-    if app.condition in ("healthy", "starting"):
-        return Judgement(view.state, events=(rejected(fact, app.name, "already_running", f"{app.name} runs already"),))
-    return _power(app, "start", fact, view)
+    status = app.container.status if app.container is not None else ""
+    if status == "running":
+        why = f"{app.name} runs already; it is {app.condition}"
+        return Judgement(view.state, events=(rejected(fact, app.name, "already_running", why),))
+    return _power(app, "unpause" if status == "paused" else "start", fact, view)
 
 
 def stop(args: AppArgs, fact: CommandReceived, view: View) -> Judgement:
     app = view.state.apps[args.app]
-    if app.condition == "stopped":
+    if app.condition == "stopped" and app.kept.stopped is not None:
         return Judgement(view.state, events=(rejected(fact, app.name, "already_stopped", f"{app.name} is stopped"),))
     return _power(app, "stop", fact, view)
 
 
 def _power(app: AppState, remedy: str, fact: CommandReceived, view: View) -> Judgement:
     """Hands the wish to the recovery machine, which captures evidence, acts and verifies as always."""
-    state, recovery = view.state, app.kept.recovery
-    if app.container is None:
-        why = f"{app.name} has no container: create it first (edged never creates containers)"
-        return Judgement(state, events=(rejected(fact, app.name, "no_container", why),))
-    if not state.engine.up:
-        return Judgement(
-            state, events=(rejected(fact, app.name, "engine_down", "the container engine does not answer"),)
-        )
-    if recovery.phase != "idle":
-        why = f"{app.name} is just being {'restarted' if recovery.remedy == 'restart' else recovery.remedy + 'ed'}"
-        return Judgement(state, events=(rejected(fact, app.name, "busy", why),))
+    state = view.state
+    refused = _refused(app, remedy, view)
+    if refused is not None:
+        return Judgement(state, events=(rejected(fact, app.name, *refused),))
     if remedy == "stop":
         app = replace(app, kept=replace(app.kept, stopped=Stopped(by=fact.origin, at=view.now)))
     begun = begin_command(app, remedy, fact, view)
     command = CommandState(id=fact.id, type=fact.type, app=app.name, origin=fact.origin, since=view.now)
     new = replace(state, apps={**state.apps, app.name: begun.app}, commands={**state.commands, fact.id: command})
-    answer = accepted(fact, app.name, f"{remedy} of {app.name} begins")
+    answer = accepted(fact, app.name, f"{fact.type} of {app.name} begins")
     return Judgement(new, begun.actions, (answer, *begun.events), (app.name,))
+
+
+def _refused(app: AppState, remedy: str, view: View) -> tuple[str, str] | None:
+    """Reason code and words, if it cannot be done now."""
+    recovery = app.kept.recovery
+    if not view.state.engine.up:
+        return "engine_down", "the container engine does not answer"
+    if app.container is None:
+        return "no_container", f"{app.name} has no container: create it first (edged never creates containers)"
+    # While an attempt of edged's own is only being verified nothing is under way, and a person comes first.
+    if recovery.phase in ("capturing", "acting") or recovery.command:
+        return "busy", f"{app.name} is just being {DOING.get(recovery.remedy, 'acted upon')}"
+    if app.container.status == "removing" or (remedy != "stop" and app.container.status == "restarting"):
+        return "busy", f"{app.name} is {app.container.status} by the engine"
+    return None
