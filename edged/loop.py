@@ -176,7 +176,7 @@ class Loop:
         self._hands.publish(self._shot)
         self._replan()
         now = time.monotonic()
-        if self._config.mqtt is not None and now >= self._metrics_at and self._state.host.sample is not None:
+        if self._config.mqtt is not None and now >= self._metrics_at and self._state.engine.listed:
             self._metrics_at = now + self._config.mqtt.metrics_every
             self._hands.metrics(self._shot)
         hung = self._hands.alive()

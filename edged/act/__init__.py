@@ -23,7 +23,5 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.RestartEngine: executors.restart_engine,
 }
 
-AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {
-    actions.CaptureEvidence: executors.settle,
-}
+AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {actions.CaptureEvidence: executors.settle}
 """What is left to do when the outcome has been reported."""

@@ -89,7 +89,7 @@ def capture(action: CaptureEvidence, tools: Tools) -> Result:
             record["usage"] = tools.host.usage(action.container_id, pid)
         except PortError as error:
             record["usage_error"] = str(error)
-    path, digest, size = tools.evidence.save(f"{action.subject}-{action.id}", record)
+    path, digest, size = tools.evidence.save(action.id, record)
     return {"path": path, "digest": digest, "bytes": size}
 
 

@@ -48,9 +48,7 @@ class ClockRecord(msgspec.Struct, frozen=True, kw_only=True):
 class DeviceClock:
     """Implements ``ports.Clock``. Made by ``resume``."""
 
-    def __init__(
-        self, boot_id: str, base: float, boottime: Callable[[], float], wall: Callable[[], float]
-    ) -> None:
+    def __init__(self, boot_id: str, base: float, boottime: Callable[[], float], wall: Callable[[], float]) -> None:
         self._boot_id = boot_id
         self._base = base
         self._boottime = boottime

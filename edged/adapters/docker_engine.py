@@ -112,9 +112,7 @@ class DockerEngine:
                 tail.feed(data if frames is None else frames.feed(data))
         return tail.bytes()
 
-    def events(
-        self, since: float, at: Callable[[], float]
-    ) -> Generator[ContainerChanged | None, None, None]:
+    def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
         """Yields ``None`` once accepted, and again after every 5 s of silence: the caller can show that it lives.
 
         Silence proves nothing about the engine, which may hang with the connection open: whoever finds out

@@ -105,7 +105,12 @@ class PahoBroker:
         while not self._stopping.is_set():
             number += 1
             link = self._link = Link(
-                number, self._config, self._client_id, self._will, self._subscriptions, self._listener,
+                number,
+                self._config,
+                self._client_id,
+                self._will,
+                self._subscriptions,
+                self._listener,
                 self._connect_timeout,
             )
             reason = self._run_link(link)

@@ -172,6 +172,8 @@ def _explained(error: OSError) -> str:
         return f"TLS: {verification}"
     # An SSLError's number is OpenSSL's, not the system's.
     if hasattr(error, "library"):
+        if type(error).__name__ in ("SSLEOFError", "SSLZeroReturnError"):
+            return "TLS failed: unexpected eof while reading"  # older Pythons say this in other words
         return f"TLS failed: {str(getattr(error, 'reason', None) or error).replace('_', ' ').lower()}"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"

@@ -95,7 +95,10 @@ class Daemon:
             World(clock=self._clock, host=self._host, prober=SocketProber(), containers=self._engine), self._inbox.post
         )
         self._watcher = EngineWatcher(
-            self._engine, self._clock, self._inbox.post, config.docker.poll,
+            self._engine,
+            self._clock,
+            self._inbox.post,
+            config.docker.poll,
             since=record.wall - OVERLAP if record is not None and not rebooted else None,
         )
         tools = Tools(containers=self._engine, services=SystemdServices(), host=self._host, evidence=self._evidence)

@@ -101,7 +101,10 @@ class Reporting:
     def _seen(self, connected: bool, detail: str) -> None:
         if connected != self._connected or (detail and detail != self._detail):
             # Not an event: an offline broker would fill the spool with the news that it is offline.
-            log.warning("broker: %s %s", "connected" if connected else "not connected:", detail)
+            if connected:
+                log.info("broker: connected %s", detail)
+            else:
+                log.warning("broker: not connected: %s", detail)
         self._connected, self._detail = connected, detail
         self._post(BrokerSeen(at=self._clock.now(), connected=connected, detail=detail))
 

@@ -15,7 +15,7 @@ DEFAULT = Path("/etc/edged/edged.yaml")
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("-c", "--config", metavar="FILE", help=f"default: {DEFAULT}, if it exists")
-    parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     parser.epilog = (
         "example: edged run -c /etc/edged/edged.yaml\n\n"
         "With no file at all every container is discovered, observed and reported, and none is touched.\n"

@@ -17,7 +17,10 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     parser.add_argument("--watch", action="store_true", help="again every two seconds, until ^C")
     socket_argument(parser)
-    parser.epilog = "example: edged status --watch\n\nexit code 0: no critical alert, 1: there is one, 4: the daemon does not answer"
+    parser.epilog = (
+        "example: edged status --watch\n\n"
+        "exit code 0: no critical alert, 1: there is one, 4: the daemon does not answer"
+    )
 
 
 def main(args: argparse.Namespace, verb: str) -> int:

@@ -34,14 +34,7 @@ from .model import (
 )
 from .problem import ConfigError, Problem, render
 from .schema import Key, keys
-from .units import (
-    format_duration,
-    format_share,
-    format_size,
-    parse_duration,
-    parse_share,
-    parse_size,
-)
+from .units import format_duration, format_share, format_size, parse_duration, parse_share, parse_size
 
 __all__ = [
     "Alerts",

@@ -79,12 +79,7 @@ def check_files(loaded: Loaded) -> tuple[Problem, ...]:
     found = ((named, _unreadable(named.path)) for named in loaded.files)
     return tuple(
         Problem(
-            file=loaded.path,
-            line=named.line,
-            column=named.column,
-            key=named.key,
-            value=repr(named.path),
-            reason=reason,
+            file=loaded.path, line=named.line, column=named.column, key=named.key, value=repr(named.path), reason=reason
         )
         for named, reason in found
         if reason
@@ -138,9 +133,7 @@ def _with_given(config: Config, reader: Reader) -> Config:
     for path in reader.leaves:
         if path[0] == "apps" and len(path) > 2:
             given.setdefault(path[1], []).append(".".join(path[2:]))
-    apps = {
-        name: structs.replace(app, given=tuple(sorted(given.get(name, ())))) for name, app in config.apps.items()
-    }
+    apps = {name: structs.replace(app, given=tuple(sorted(given.get(name, ())))) for name, app in config.apps.items()}
     return structs.replace(config, apps=apps)
 
 

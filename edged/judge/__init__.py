@@ -135,6 +135,7 @@ class Turn:
 
     def _settle(self, name: str) -> bool:
         """Whether its recovery took another turn."""
+        self._see(name)
         app = self.state.apps.get(name)
         if app is None:
             return False

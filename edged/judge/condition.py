@@ -69,7 +69,8 @@ def _not_running(app: AppState) -> tuple[Condition, str]:
     assert container is not None
     if app.kept.stopped is not None:
         return "stopped", f"stopped by {app.kept.stopped.by}"
-    if container.restart_policy == "on-failure" and container.exit_code == 0 and container.status == "exited":
+    finished = container.status == "exited" and container.exit_code == 0
+    if finished and container.restart_policy == "on-failure" and not app.kept.excused:
         return "stopped", "it ended with exit code 0, and its restart policy is on-failure"
     near = app.oom_at is not None and app.died_at is not None and abs(app.died_at - app.oom_at) < OOM_NEAR
     if container.oom_killed or near:

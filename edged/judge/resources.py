@@ -54,7 +54,9 @@ def sampled(state: State, fact: ResourcesSampled, config: Config, now: float) ->
         new, told = judge_usage(app, by_id[container.id], host, config, fact.at)
         apps[name] = new
         events.extend(told)
-        if told or new.oom_at != app.oom_at or out_of_memory(new) or new.kept.recovery.phase == "verifying":
+        recovery = new.kept.recovery
+        watched = recovery.ailment == "HighMemory" or recovery.phase == "verifying"
+        if told or watched or new.oom_at != app.oom_at or out_of_memory(new):
             touched.append(name)
     mended = mend_host(replace(state, apps=apps), "resources")
     return Judgement(mended.state, events=(*mended.events, *events), touched=tuple(touched))

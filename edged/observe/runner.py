@@ -61,6 +61,7 @@ class JobRunner:
         self._entry: dict[Key, int] = {}
         self._serial = 0
         self._running: dict[Key, Run] = {}
+        self._late: set[Key] = set()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._stopped = False
@@ -134,6 +135,7 @@ class JobRunner:
                         job = self._jobs[key]
                         self._push(key, max(at + job.every, now))
                         if key in self._running:
+                            self._late.add(key)
                             continue
                         run = Run(job, now)
                         self._running[key] = run
@@ -169,12 +171,21 @@ class JobRunner:
             else:
                 for fact in facts:
                     self._post(fact)
-            with self._lock:
-                self._running.pop(job.key, None)
+            self._done(job.key)
             timing = self.timings[job.check]
             timing.last = self._monotonic() - run.since
             timing.count += 1
             timing.seconds += timing.last
+
+    def _done(self, key: Key) -> None:
+        """A job that fell due while it was still running is due now, not a whole beat later."""
+        with self._lock:
+            self._running.pop(key, None)
+            if key in self._late:
+                self._late.discard(key)
+                if key in self._jobs:
+                    self._push(key, self._monotonic())
+                    self._lock.notify()
 
     def _failed(self, job: Job, error: str) -> None:
         self.timings[job.check].failures += 1

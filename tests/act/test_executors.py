@@ -56,7 +56,9 @@ def tools(folder: Path, engine: Any = None, units: Any = None) -> Tools:
     )  # fmt: skip
 
 
-CAPTURE = CaptureEvidence(id="app-1-1", subject="app", reason="AppDown", timeout=2.0, container_id="c", context={"a": "b"})
+CAPTURE = CaptureEvidence(
+    id="app-1-1", subject="app", reason="AppDown", timeout=2.0, container_id="c", context={"a": "b"}
+)
 
 
 def test_evidence_is_whole_and_its_digest_is_right(tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ def runner(outcomes: list[ActionFinished]) -> Iterator[Make]:
     def make(executor: Callable[[Any, Tools], dict[str, Any]], **options: Any) -> ActionRunner:
         made.append(
             ActionRunner(
-                cast(Tools, None), FixedClock(), cast(Any, outcomes.append), executors={StartContainer: executor}, **options
+                cast(Tools, None),
+                FixedClock(),
+                cast(Any, outcomes.append),
+                executors={StartContainer: executor},
+                **options,
             )
         )
         made[-1].start()
@@ -65,7 +69,13 @@ def test_an_outcome_is_reported(runner: Make, outcomes: list[ActionFinished]) ->
     runner(lambda action, tools: {"done": action.container_id}).submit(start())
     until(lambda: outcomes)
     got = outcomes[0]
-    assert (got.ok, got.action, got.subject, got.action_id, got.result) == (True, "StartContainer", "app", "1", {"done": "c"})
+    assert (got.ok, got.action, got.subject, got.action_id, got.result) == (
+        True,
+        "StartContainer",
+        "app",
+        "1",
+        {"done": "c"},
+    )
 
 
 def test_what_the_world_refuses_is_a_failed_action(runner: Make, outcomes: list[ActionFinished]) -> None:

@@ -270,8 +270,7 @@ def real_v1() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     for folder in folders:
         folder.mkdir(parents=True)
     process = subprocess.Popen(
-        ["sh", "-c", "read go; i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; read end"],
-        stdin=subprocess.PIPE,
+        ["sh", "-c", "read go; i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; read end"], stdin=subprocess.PIPE
     )
     for folder in folders:
         (folder / "cgroup.procs").write_text(str(process.pid))

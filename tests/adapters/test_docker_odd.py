@@ -127,9 +127,7 @@ def test_an_engine_replaced_by_an_older_one(scripted: Scripted, adapter: DockerE
         (answer([])[:-1], Unreachable, "IncompleteRead|does not answer|1 more expected"),
     ],
 )
-def test_bad_answers(
-    scripted: Scripted, adapter: DockerEngine, reply: bytes, kind: type[PortError], text: str
-) -> None:
+def test_bad_answers(scripted: Scripted, adapter: DockerEngine, reply: bytes, kind: type[PortError], text: str) -> None:
     scripted.reply = lambda path: reply
     with pytest.raises(kind, match=text) as caught:
         adapter.list_all()

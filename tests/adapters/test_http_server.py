@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from edged.adapters.http_server import BODY_BYTES, HttpServer
-from edged.ports import PortError, Request, Response, Routes
+from edged.ports import PortError, Response, Routes
 
 ROUTES: Routes = {
-    ("GET", "/hello"): lambda request: Response(200, f"hello {request.query.get('you', ['?'])[0]}".encode(), "text/plain"),
+    ("GET", "/hello"): lambda request: Response(
+        200, f"hello {request.query.get('you', ['?'])[0]}".encode(), "text/plain"
+    ),
     ("POST", "/echo"): lambda request: Response(200, request.body),
     ("GET", "/peer"): lambda request: Response(200, request.peer.encode()),
     ("GET", "/stream"): lambda request: Response(200, iter([b"one\n", b"two\n"])),

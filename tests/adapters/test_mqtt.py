@@ -370,8 +370,21 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("server", "device"):
         openssl("req", *new_key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         openssl(
-            "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-out", f"{name}.pem", "-days", "2", "-extfile", "names",
+            "x509",
+            "-req",
+            "-in",
+            f"{name}.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-out",
+            f"{name}.pem",
+            "-days",
+            "2",
+            "-extfile",
+            "names",
         )
     openssl("ec", "-in", "device.key", "-out", "locked.key", "-aes128", "-passout", "pass:secret")
     return folder
@@ -383,8 +396,10 @@ def test_tls_with_client_certificates(
     c = {name: str(certificates / name) for name in ("ca.pem", "other.pem", "device.pem", "device.key", "locked.key")}
     broker = new_broker(
         [
-            f"cafile {c['ca.pem']}", f"certfile {certificates / 'server.pem'}",
-            f"keyfile {certificates / 'server.key'}", "require_certificate true",
+            f"cafile {c['ca.pem']}",
+            f"certfile {certificates / 'server.pem'}",
+            f"keyfile {certificates / 'server.key'}",
+            "require_certificate true",
         ]
     )
     broker.start()

@@ -141,9 +141,7 @@ CHUNKED = b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nmodel\r\
         (b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 20_000, False, "HTTP 200 with more than 64 KiB of headers"),
     ],
 )
-def test_http_answers(
-    prober: Prober, serve: Callable[..., Server], answer: bytes, ok: bool, detail: str
-) -> None:
+def test_http_answers(prober: Prober, serve: Callable[..., Server], answer: bytes, ok: bool, detail: str) -> None:
     got = prober.http(f"http://127.0.0.1:{serve(says(answer)).port}/health", 5)
     assert (got.ok, got.detail) == (ok, detail)
     assert 0 < got.seconds < 2
@@ -362,9 +360,7 @@ def test_a_ca_file_that_cannot_be_used_is_our_own_trouble(prober: Prober, tmp_pa
         prober.http("https://127.0.0.1:1/", 1, str(tmp_path / "bad.pem"))
 
 
-def test_a_renewed_ca_file_is_noticed(
-    prober: Prober, serve: Callable[..., Server], pki: Path, tmp_path: Path
-) -> None:
+def test_a_renewed_ca_file_is_noticed(prober: Prober, serve: Callable[..., Server], pki: Path, tmp_path: Path) -> None:
     port = serve(with_tls(pki, "good", status("200 OK"))).port
     ca = tmp_path / "ca.pem"
     ca.write_bytes((pki / "other.pem").read_bytes())

@@ -66,8 +66,7 @@ def test_everything_committed_is_there_after_a_crash(open_store: Callable[[], Sq
     store = open_store()
     assert store.boot == 1
     store.commit(
-        batch(3, state={"a": b"1", "b": b"2"}, retained={"status": b"on"}, intents=(("i1", b"x"), ("i2", b"y"))),
-        encode,
+        batch(3, state={"a": b"1", "b": b"2"}, retained={"status": b"on"}, intents=(("i1", b"x"), ("i2", b"y"))), encode
     )
     assert store.commit(batch(1, state={"a": b""}, outcomes=(("i1", b"done"),)), encode) == 4
     crash(store)
@@ -327,9 +326,12 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     ballast = disk / "ballast"
-    mounted = os.geteuid() == 0 and not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
-    ).returncode
+    mounted = (
+        os.geteuid() == 0
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
+        ).returncode
+    )
     store = SqliteStore(disk / "edged.db")
     try:
         if mounted:

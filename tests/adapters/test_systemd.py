@@ -53,9 +53,7 @@ def test_every_message(manager: Manager) -> None:
     assert before - 1 <= int(stamp.removeprefix("MONOTONIC_USEC=")) <= before + 1e6
 
 
-def test_a_full_queue_does_not_block_and_is_logged_once(
-    manager: Manager, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_full_queue_does_not_block_and_is_logged_once(manager: Manager, caplog: pytest.LogCaptureFixture) -> None:
     notifier = SystemdNotifier(manager.env)
     began = time.monotonic()
     with caplog.at_level(logging.WARNING):

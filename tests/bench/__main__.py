@@ -29,7 +29,8 @@ BENCHES: dict[str, Bench] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Prints figure and bar of each measurement; exit 1 when a bar is missed.",
+        prog="scripts/bench",
+        description="Prints figure and bar of each measurement; exit 1 when a bar is missed.",
         epilog="needs root and dockerd (scripts/test installs it); starts an engine and a broker of its own on loopback",
     )  # fmt: skip
     parser.add_argument("what", nargs="*", help=f"default: all of {', '.join(BENCHES)}")
@@ -47,7 +48,7 @@ def main() -> int:
         engine.start()
         engine.prepare()
         for name in args.what or BENCHES:
-            folder = root / name
+            folder = root / f"bench-{name}"
             folder.mkdir()
             print(f"measuring {name} …", file=sys.stderr)
             figures += BENCHES[name](engine, folder, args)

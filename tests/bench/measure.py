@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -46,14 +47,13 @@ def seconds_of(command: Sequence[str], count: int) -> float:
 
 def pss_mb(pid: int) -> float:
     """Proportional set size of a process, MB of 10⁶ bytes."""
-    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+    with Path(f"/proc/{pid}/smaps_rollup").open() as rollup:
         return next(int(line.split()[1]) * 1024 / 1e6 for line in rollup if line.startswith("Pss:"))
 
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process so far."""
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -77,5 +77,7 @@ def show(figures: Sequence[Figure], as_json: bool) -> bool:
         for f in figures:
             floor = f"{f.floor:.3f}" if f.floor is not None else "-"
             verdict = "ok" if f.met else "MISSED"
-            print(f"{f.name:<58} {f.value:>7.3f} {f.unit:<2} {f.bar:>8.3f} {floor:>9}  {f.samples:<3} {verdict}  {f.note}")
+            print(
+                f"{f.name:<58} {f.value:>7.3f} {f.unit:<2} {f.bar:>8.3f} {floor:>9}  {f.samples:<3} {verdict}  {f.note}"
+            )
     return all(f.met for f in figures)

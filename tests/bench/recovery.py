@@ -105,7 +105,7 @@ def unhealthy(engine: Engine, folder: Path, count: int) -> Figure:
         for _ in range(count):
             with _recorded(engine, "judged") as seen:
                 (flag / "ok").unlink()
-                until(lambda: any(action == "start" for action, _ in seen), 20.0, "judged was restarted")  # noqa: B023
+                until(lambda: any(action == "start" for action, _ in seen), 20.0, "judged was restarted")
                 (flag / "ok").touch()
             bad = next(at for action, at in seen if action == "health_status: unhealthy")
             delays.append(next(at for action, at in seen if action == "kill") - bad)
@@ -121,7 +121,7 @@ class _Hanging(http.server.BaseHTTPRequestHandler):
     hang = threading.Event()
     go_on = threading.Event()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if self.hang.is_set():
             self.go_on.wait(10.0)
         self.send_response(200)
@@ -154,11 +154,11 @@ def probe(engine: Engine, folder: Path, count: int, chance: random.Random) -> Fi
                 _Hanging.go_on.clear()
                 _Hanging.hang.set()
                 hung = time.time()
-                until(lambda: any(action == "kill" for action, _ in seen), 20.0, "probed was restarted")  # noqa: B023
+                until(lambda: any(action == "kill" for action, _ in seen), 20.0, "probed was restarted")
                 _Hanging.hang.clear()
                 _Hanging.go_on.set()
                 delays.append(next(at for action, at in seen if action == "kill") - hung)
-                until(lambda: any(action == "start" for action, _ in seen), 20.0, "probed runs again")  # noqa: B023
+                until(lambda: any(action == "start" for action, _ in seen), 20.0, "probed runs again")
             daemon.wait_state("probed", "healthy")
     finally:
         daemon.end()
@@ -192,11 +192,15 @@ def engine_outage(engine: Engine, folder: Path, seconds: float) -> Figure:
         spent = sum(app["recovery"]["budget_used"] for app in daemon.status()["apps"].values())
     finally:
         daemon.end()
-    note = (
-        f"engine up in {answered - begun:.1f} s; all 20 healthy after {healthy:.1f} s; restarts counted: {spent}"
-    )
+    note = f"engine up in {answered - begun:.1f} s; all 20 healthy after {healthy:.1f} s; restarts counted: {spent}"
     return Figure(
-        f"engine away {seconds:g} s: everything seen again", again if not spent else float("inf"), 5.0, "s", 1, None, note
+        f"engine away {seconds:g} s: everything seen again",
+        again if not spent else float("inf"),
+        5.0,
+        "s",
+        1,
+        None,
+        note,
     )
 
 

@@ -142,11 +142,7 @@ def test_an_app_knows_which_keys_the_file_sets(load_text: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("mqtt: {url: mqtt://broker.example, password: x}", "mqtt.url"),
-        ("discover: off", "discover"),
-    ],
+    ("text", "key"), [("mqtt: {url: mqtt://broker.example, password: x}", "mqtt.url"), ("discover: off", "discover")]
 )
 def test_warnings(load_text: Load, text: str, key: str) -> None:
     (warning,) = load_text(text).warnings

@@ -85,6 +85,8 @@ class World:
         self.boot = 0
         self.engine_up = True
         self.hangs = False
+        self.pace = 1.0
+        """Factor for the intervals of what is done again and again."""
         self.deaf = False
         """The event stream is broken: changes are only seen in lists."""
         self.disk: dict[str, bytes] = {}
@@ -299,7 +301,7 @@ class World:
 
         def again() -> None:
             do()
-            self.at(seconds, again)
+            self.at(seconds * self.pace, again)
 
         again()
 

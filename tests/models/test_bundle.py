@@ -68,10 +68,7 @@ def test_manifest_has_the_agreed_fields(manifest: dict[str, Any]) -> None:
     assert model == {
         "file": "model.onnx",
         "inputs": [{"name": "window", **wide}],
-        "outputs": [
-            {"name": "score", "dtype": "float32", "shape": ["batch"]},
-            {"name": "reconstruction", **wide},
-        ],
+        "outputs": [{"name": "score", "dtype": "float32", "shape": ["batch"]}, {"name": "reconstruction", **wide}],
         "opset": 17,
         "golden": {"file": "golden.npz", "rtol": 1e-4, "atol": 1e-5},
         "budgets": {"p95": "20ms", "memory": "200MiB"},
@@ -99,9 +96,7 @@ def test_model_declares_the_promised_ports_opset_and_old_enough_format(session: 
     model = onnx.load(BUNDLE / "model.onnx")
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
     assert model.ir_version == 8
-    assert [(p.name, p.type, p.shape) for p in session.get_inputs()] == [
-        ("window", "tensor(float)", ["batch", 64])
-    ]
+    assert [(p.name, p.type, p.shape) for p in session.get_inputs()] == [("window", "tensor(float)", ["batch", 64])]
     assert [(p.name, p.type, p.shape) for p in session.get_outputs()] == [
         ("score", "tensor(float)", ["batch"]),
         ("reconstruction", "tensor(float)", ["batch", 64]),
@@ -146,9 +141,7 @@ def test_a_rebuild_gives_the_shipped_bundle(maker: ModuleType, capsys: pytest.Ca
     assert code == 0 or not exact, said
 
 
-def test_check_notices_a_changed_file(
-    maker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_notices_a_changed_file(maker: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in BUNDLE.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "manifest.json").write_text("{}\n")

@@ -16,14 +16,7 @@ import pytest
 from edged.adapters.docker_engine import DockerEngine
 from edged.observe.engine import EVENTS, RECONCILE, EngineWatcher
 from edged.ports import PortError, Refused, Unreachable
-from edged.vocabulary.facts import (
-    CheckFailed,
-    ContainerChanged,
-    ContainerInspected,
-    ContainersListed,
-    EngineSeen,
-    Fact,
-)
+from edged.vocabulary.facts import CheckFailed, ContainerChanged, ContainerInspected, ContainersListed, EngineSeen, Fact
 from edged.vocabulary.world import Container
 from tests.fixtures.engine import Engine, eventually
 
@@ -310,9 +303,7 @@ class Partial(DockerEngine):
     fail_list = False
     fail_inspect = ""
 
-    def events(
-        self, since: float, at: Callable[[], float]
-    ) -> Generator[ContainerChanged | None, None, None]:
+    def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
         if self.no_events is not None:
             raise self.no_events
         yield from super().events(since, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -147,3 +148,17 @@ def test_workers_are_added_when_all_are_busy_up_to_a_bound(runner: Callable[...,
 
 def test_every_planned_check_exists() -> None:
     assert {"resources", "host", "probe", "dependency"} <= CHECKS.keys()
+
+
+def test_a_job_that_falls_due_while_it_runs_is_run_as_soon_as_it_ends(runner: Callable[..., JobRunner]) -> None:
+    begun: list[float] = []
+
+    def slow(job: Job, world: World) -> tuple[Fact, ...]:
+        begun.append(time.monotonic())
+        time.sleep(0.12)
+        return ()
+
+    runner(slow=slow).update({("slow", "x"): job("slow", every=0.1)})
+    until(lambda: len(begun) >= 4)
+    gaps = [b - a for a, b in itertools.pairwise(begun)]
+    assert max(gaps) < 0.19

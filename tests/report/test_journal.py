@@ -11,7 +11,13 @@ import pytest
 from edged.report import journal
 from edged.vocabulary import events as ev
 
-FILL: dict[str, Any] = {"severity": "critical", "old": "warning", "new": "healthy", "status": "succeeded", "by": "edged"}
+FILL: dict[str, Any] = {
+    "severity": "critical",
+    "old": "warning",
+    "new": "healthy",
+    "status": "succeeded",
+    "by": "edged",
+}
 
 
 def example(kind: type[ev.Event]) -> ev.Event:
@@ -19,7 +25,10 @@ def example(kind: type[ev.Event]) -> ev.Event:
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         values[field.name] = FILL.get(field.name) or {
-            "str": f"<{field.name}>", "int": 7, "float": 3.5, "bool": True,
+            "str": f"<{field.name}>",
+            "int": 7,
+            "float": 3.5,
+            "bool": True,
         }.get(getattr(field.type, "__name__", ""), ("one",) if "tuple" in str(field.type) else None)
         if values[field.name] is None:
             del values[field.name]

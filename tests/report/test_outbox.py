@@ -48,13 +48,22 @@ class Device:
         self.storage: list[tuple[bool, str]] = []
         self.store = store or SqliteStore(path)
         self.outbox = Outbox(
-            self.store, "press-7", in_flight, lambda *told: self.seen.append(told),
-            lambda *told: self.storage.append(told), **{"retry": (0.05, 0.1), **options},
+            self.store,
+            "press-7",
+            in_flight,
+            lambda *told: self.seen.append(told),
+            lambda *told: self.storage.append(told),
+            **{"retry": (0.05, 0.1), **options},
         )
         self.broker = PahoBroker(
-            Mqtt(url=url, keepalive=5.0), "press-7", Message(f"{TOPICS}/status", b"offline", retain=True),
-            self.outbox.connected, self.outbox.disconnected, self.outbox.acknowledged,
-            connect_timeout=0.5, backoff=(0.02, 0.1),
+            Mqtt(url=url, keepalive=5.0),
+            "press-7",
+            Message(f"{TOPICS}/status", b"offline", retain=True),
+            self.outbox.connected,
+            self.outbox.disconnected,
+            self.outbox.acknowledged,
+            connect_timeout=0.5,
+            backoff=(0.02, 0.1),
         )
         self.outbox.start(self.broker)
         self.broker.start()
@@ -380,7 +389,10 @@ class Sick(SqliteStore):
 
 @pytest.mark.broker
 def test_a_sick_store_is_survived_and_told(
-    broker: Mosquitto, read: Callable[..., Reader], device: Callable[..., Device], tmp_path: Path,
+    broker: Mosquitto,
+    read: Callable[..., Reader],
+    device: Callable[..., Device],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(outbox_module, "STORE_RETRY", 0.05)
@@ -408,9 +420,7 @@ def test_what_the_broker_will_never_take_is_given_up_and_told(
     reader = Reader(broker, EVENTS)
     one = device(broker.url)
     big = EdgedStopping(subject="edged", reason="x" * 3000)
-    one.store.commit(
-        Batch(wall=0.0, now=0.0, events=(("event", EVENT), ("event", big), ("event", EVENT))), encode
-    )
+    one.store.commit(Batch(wall=0.0, now=0.0, events=(("event", EVENT), ("event", big), ("event", EVENT))), encode)
     one.outbox.kick()
     one.drained()
     until(lambda: first_arrivals(reader) == [1, 3])

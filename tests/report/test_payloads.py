@@ -23,9 +23,7 @@ def test_an_event_is_a_cloudevent() -> None:
 
 def test_the_same_event_always_gives_the_same_bytes() -> None:
     def answered(result: dict[str, object]) -> bytes:
-        event = CommandAnswered(
-            subject="a", id="1", command="restart", origin="x", status="succeeded", result=result
-        )
+        event = CommandAnswered(subject="a", id="1", command="restart", origin="x", status="succeeded", result=result)
         return encode_event(1, 1, 0.0, event, device="d")
 
     assert answered({"b": 1, "a": {"d": 1, "c": 2}}) == answered({"a": {"c": 2, "d": 1}, "b": 1})

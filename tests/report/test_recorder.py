@@ -106,7 +106,9 @@ def test_a_full_disk_delays_no_action_and_is_reported_once(bench: Bench, monkeyp
     assert [f.ok for f in bench.posted if isinstance(f, StorageSeen)] == [False, True]
 
 
-def test_what_was_committed_before_the_failure_is_not_committed_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_committed_before_the_failure_is_not_committed_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "RETRY", 0.0)
     bench.faulty.fail = True
     for number in range(3):
@@ -129,13 +131,20 @@ def test_what_was_committed_before_the_failure_is_not_committed_again(bench: Ben
     assert bench.stored() == ["1:0", "2:1", "3:2", "4:x", "5:y"]
 
 
-def test_memory_is_bounded_while_the_disk_is_full_and_state_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_while_the_disk_is_full_and_state_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "RETRY", 0.0)
     monkeypatch.setattr(module, "KEEP_EVENTS", 4)
     bench.faulty.fail = True
     for number in range(10):
         bench.recorder.submit(
-            Output(wall=10.0 * number, now=1.0, events=(EdgedStopping(subject=str(number), reason=""),), state={str(number): b"s"})
+            Output(
+                wall=10.0 * number,
+                now=1.0,
+                events=(EdgedStopping(subject=str(number), reason=""),),
+                state={str(number): b"s"},
+            )
         )
         assert bench.recorder.flush(5.0)
     bench.faulty.fail = False

@@ -28,7 +28,7 @@ def app(**more: Any) -> dict[str, Any]:
 class Health(http.server.BaseHTTPRequestHandler):
     """An app's health endpoint whose answer the test decides."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.server.gate.wait(20.0)  # type: ignore[attr-defined]
         self.send_response(self.server.code)  # type: ignore[attr-defined]
         self.send_header("Content-Length", "0")
@@ -63,9 +63,15 @@ def test_a_killed_app_is_started_again_with_evidence_and_verified(engine: Engine
     order = [
         next(i for i, (kind, data) in enumerate(kinds) if kind == "alert.raised" and data["name"] == "AppDown"),
         next(i for i, (kind, _) in enumerate(kinds) if kind == "recovery.started"),
-        next(i for i, (kind, data) in enumerate(kinds) if kind == "action.ended" and data["action"] == "CaptureEvidence"),
-        next(i for i, (kind, data) in enumerate(kinds) if kind == "action.started" and data["action"] == "StartContainer"),
-        next(i for i, (kind, data) in enumerate(kinds) if kind == "action.ended" and data["action"] == "StartContainer"),
+        next(
+            i for i, (kind, data) in enumerate(kinds) if kind == "action.ended" and data["action"] == "CaptureEvidence"
+        ),
+        next(
+            i for i, (kind, data) in enumerate(kinds) if kind == "action.started" and data["action"] == "StartContainer"
+        ),
+        next(
+            i for i, (kind, data) in enumerate(kinds) if kind == "action.ended" and data["action"] == "StartContainer"
+        ),
         next(i for i, (kind, _) in enumerate(kinds) if kind == "alert.cleared"),
     ]
     assert order == sorted(order)
@@ -150,7 +156,9 @@ def test_a_crash_loop_spends_its_budget_then_is_tried_slowly(engine: Engine, edg
     assert daemon.app("worker")["recovery"]["circuit"] == "open"
     # Never abandoned: a slow retry comes all the same.
     daemon.wait(
-        lambda: sum(e["data"]["action"] == "StartContainer" for e in daemon.events("action.started")) == 4, 10.0, "a retry"
+        lambda: sum(e["data"]["action"] == "StartContainer" for e in daemon.events("action.started")) == 4,
+        10.0,
+        "a retry",
     )
 
 
@@ -159,7 +167,9 @@ def test_a_dependency_that_is_down_spends_no_budget(engine: Engine, edged: Make,
     endpoint.code = 503
     health = {"http": endpoint.url, "every": "200ms", "timeout": "200ms", "failures": 2, "start_period": "0s"}
     dependency = {"tcp": "127.0.0.1:1", "every": "200ms", "timeout": "200ms", "failures": 1}
-    daemon = edged({"apps": {"worker": app(health=health, needs=["store"])}, "dependencies": {"store": dependency}}).start()
+    daemon = edged(
+        {"apps": {"worker": app(health=health, needs=["store"])}, "dependencies": {"store": dependency}}
+    ).start()
     daemon.wait_event("alert.raised", name="DependencyDown")
     held = daemon.wait_event("recovery.held", subject="worker")
     assert "store" in held["data"]["reason"]

@@ -82,8 +82,6 @@ def test_the_listener_moves(engine: Engine, edged: Make) -> None:
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).status == 200
 
 
-
-
 @pytest.mark.broker
 def test_the_broker_changes(engine: Engine, edged: Make, new_broker: Callable[..., Mosquitto]) -> None:
     first, second = new_broker(), new_broker()

@@ -94,12 +94,14 @@ def test_metrics_are_clean_and_health_answers(engine: Engine, edged: Make) -> No
     daemon.wait_event("recovery.succeeded")
     page = get(daemon, "/metrics")
     for name in (
-        "edged_app_up", "edged_app_healthy", "edged_container_memory_working_set_bytes", "edged_container_memory_limit_bytes",
-        "edged_container_cpu_usage_seconds_total", "edged_container_cpu_throttled_seconds_total",
-        "edged_container_oom_kills_total", "edged_container_restarts_total", "edged_host_memory_available_bytes",
-        "edged_alerts", "edged_actions_total", "edged_detect_seconds_bucket", "edged_recover_seconds_bucket",
-        "edged_spool_messages", "edged_spool_bytes", "edged_spool_dropped_total", "edged_check_duration_seconds_count",
-        "edged_loop_lag_seconds", "edged_config_reloads_total", "edged_build_info",
+        "edged_app_up", "edged_app_healthy", "edged_container_memory_working_set_bytes",
+        "edged_container_memory_limit_bytes", "edged_container_cpu_usage_seconds_total",
+        "edged_container_cpu_throttled_seconds_total", "edged_container_oom_kills_total",
+        "edged_container_restarts_total", "edged_host_memory_available_bytes", "edged_alerts",
+        "edged_actions_total", "edged_detect_seconds_bucket", "edged_recover_seconds_bucket",
+        "edged_spool_messages", "edged_spool_bytes", "edged_spool_dropped_total",
+        "edged_check_duration_seconds_count", "edged_loop_lag_seconds", "edged_config_reloads_total",
+        "edged_build_info",
     ):  # fmt: skip
         assert f"\n{name}" in page, name
     assert 'edged_container_restarts_total{app="worker"} 1.0' in page

@@ -25,9 +25,7 @@ class RetainedTopics:
         known = self._wanted
         self._wanted = {topic: Retained(topic, payload, version) for topic, payload, version in rows}
         self._unsent = {
-            topic: None
-            for topic, one in self._wanted.items()
-            if topic in self._unsent or known.get(topic) != one
+            topic: None for topic, one in self._wanted.items() if topic in self._unsent or known.get(topic) != one
         }
         self._version = max([self._version, *(one.version for one in self._wanted.values())])
 

@@ -97,9 +97,7 @@ def _copy_events(
     return head, lost if lost[0] <= lost[1] else None
 
 
-def _copy_rows(
-    old: sqlite3.Connection, fresh: sqlite3.Connection, low: int, high: int, order: str
-) -> tuple[int, bool]:
+def _copy_rows(old: sqlite3.Connection, fresh: sqlite3.Connection, low: int, high: int, order: str) -> tuple[int, bool]:
     """Copies rows between two numbers until one cannot be read: (last number copied, all was read)."""
     last = low if order == "ASC" else high
     question = f"SELECT {_EVENT} FROM event WHERE sequence > ? AND sequence < ? ORDER BY sequence {order}"
@@ -115,9 +113,7 @@ def _copy_rows(
     return last, True
 
 
-def _read(
-    old: sqlite3.Connection, question: str, parameters: tuple[int, ...] = ()
-) -> Iterator[tuple[Any, ...]]:
+def _read(old: sqlite3.Connection, question: str, parameters: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
     try:
         yield from old.execute(question, parameters)
     except sqlite3.Error as error:
