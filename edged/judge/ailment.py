@@ -11,6 +11,8 @@ from .run import engine_restarts_it, runs, signalled, waits_for_stop
 
 CREATED_GRACE = 30.0
 """Seconds for which a container that was created is left to whoever created it, to be started."""
+STOPPING = 30.0
+"""Seconds after a signal through the engine within which an app may be ending."""
 EXCUSED_ATTEMPTS = 3
 """After the engine came back, so many attempts are its fault; the ones after that are the app's."""
 
@@ -73,12 +75,18 @@ def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:
         return Hold("the container engine does not answer")
     if waits_for_stop(app, now):
         return Hold("", app.suspect_until)
-    if ill.remedy == "start":
-        left_to = _left_to_others(app, now)
-        if left_to is not None:
-            return left_to
+    left_to = _left_to_others(app, now) if ill.remedy == "start" else _being_stopped(app, now)
+    if left_to is not None:
+        return left_to
     waiting = needs.unmet(app, ill.name, view)
     return Hold(waiting.reason, waiting.until) if waiting is not None else None
+
+
+def _being_stopped(app: AppState, now: float) -> Hold | None:
+    """What somebody is just stopping does not answer any more, and is not to be restarted for that."""
+    if app.kill_at is None or now >= app.kill_at + STOPPING:
+        return None
+    return Hold("", app.kill_at + STOPPING)
 
 
 def _left_to_others(app: AppState, now: float) -> Hold | None:

@@ -145,9 +145,10 @@ def _forgetting(alert: Alert, now: float, flap: Alerts) -> Alert:
 
 def due(alert: Alert, raise_for: float, clear_for: float, now: float, flap: Alerts) -> float | None:
     """When the same reading once more would change the alert."""
-    times: list[float | None] = []
     if alert.flapping:
-        times.append(_moved_at(alert) + flap.calm)
+        calm_at = _moved_at(alert) + flap.calm
+        return calm_at if calm_at > now else None
+    times: list[float | None] = []
     if alert.severity != "critical" and alert.critical_since is not None:
         times.append(alert.critical_since + raise_for)
     if alert.severity is None and alert.warn_since is not None:

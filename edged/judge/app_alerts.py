@@ -85,7 +85,7 @@ def _unhealthy(app: AppState) -> Reading:
 
 
 def _crash_loop(app: AppState, now: float) -> Reading:
-    if waits_for_stop(app, now):
+    if waits_for_stop(app, now) or app.condition == "unknown":
         return _held(app, "CrashLoop")
     deaths = within(app.kept.deaths, now, app.config.restart.per)
     if len(deaths) < CRASH_DEATHS or app.condition in ("stopped", "missing"):

@@ -51,7 +51,7 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
         remembered=remembered,
         stopping=False,
     )
-    return Judgement(new, events=(told,))
+    return Judgement(new, events=(told,), touched=tuple(apps))
 
 
 def _excused(kept: Kept) -> Kept:

@@ -77,7 +77,7 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
     if running:
         jobs.append(
             ResourcesJob(
-                check="resources", subject="host", every=config.sampling.every, deadline=5.0, containers=tuple(running)
+                check="resources", subject="host", every=config.sampling.every, deadline=15.0, containers=tuple(running)
             )
         )
     for name, dependency in config.dependencies.items():
