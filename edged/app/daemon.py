@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
@@ -10,14 +9,14 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
 from .. import __version__
 from ..act import Tools
 from ..act.runner import ActionRunner
-from ..adapters.clock import ClockRecord, DeviceClock
+from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
@@ -31,7 +30,7 @@ from ..loop import Hands, Inbox, Loop
 from ..observe import World
 from ..observe.engine import EngineWatcher
 from ..observe.runner import JobRunner
-from ..ports import PortError, StorageError
+from ..ports import Batch, PortError, StorageError
 from ..report import journal
 from ..report.answers import Answers
 from ..report.metrics import Counters, Vitals
@@ -44,6 +43,7 @@ from ..report.status import metrics_sample
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished, ConfigLoaded, SpoolDropped, Started, StopRequested
 from ..vocabulary.state import State
+from . import life
 from .reload import Reloader
 from .reporting import Reporting
 from .supervision import Supervisor
@@ -65,17 +65,17 @@ class Daemon:
         self._loaded = loaded
         config = loaded.config
         self._folder = Path(config.state_dir)
-        self._lock = _lock(self._folder)
+        self._lock = life.lock(self._folder)
         self._store = SqliteStore(self._folder / "edged.db")
         if self._store.recovered:
             log.error("%s", self._store.recovered)
         stored = self._store.load_state()
         self._host = LocalHost()
         boot_id = self._host.boot_id()
-        record = _clock_record(stored)
+        record = life.clock_record(stored)
         self._clock, rebooted = DeviceClock.resume(record, boot_id)
         self._ending = Ending(boot_id=boot_id)
-        self._previous = previous_end(stored, boot_id)
+        self._previous = life.previous_end(stored, boot_id)
         self._boot = self._store.boot
         self._since = self._clock.wall()
         self._notifier = SystemdNotifier(env)
@@ -108,7 +108,7 @@ class Daemon:
             self._runner, self._actions, self._recorder, self._watcher, self._reporting.last_beat
         )
         source = self._source()
-        self._api = HttpServer.unix(self._folder / "edged.sock", local_routes(source))
+        self._api = HttpServer.unix(life.socket_path(self._folder, env), local_routes(source))
         self._public = public_routes(source)
         try:
             self._web = HttpServer.tcp(config.http.listen, self._public)
@@ -158,17 +158,22 @@ class Daemon:
         self._web.start()
         self._watcher.start()
         self._notifier.ready(f"watching, run {self._boot}")
+        clean = False
         try:
             while not self._loop.state.stopping:
                 self._loop.turn()
+            clean = True
+        except Exception:
+            # A mistake in a rule: the service manager starts edged anew, and what is kept is on disk.
+            log.exception("the loop ended by a mistake in edged")
         finally:
-            self._shut_down()
-        return 0
+            self._shut_down(clean)
+        return 0 if clean else 1
 
     def _on_stop(self, number: int, frame: object) -> None:
         self._inbox.post(StopRequested(at=self._clock.now(), reason=f"signal {signal.Signals(number).name}"))
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, clean: bool) -> None:
         """In reverse order, within ``STOP_SECONDS``; containers are left as they are."""
         deadline = time.monotonic() + STOP_SECONDS
         self._notifier.stopping("stopping")
@@ -182,7 +187,7 @@ class Daemon:
         self._reporting.stop(max(0.2, deadline - time.monotonic() - 0.5))
         self._save(
             {
-                "ending": msgspec.json.encode(msgspec.structs.replace(self._ending, clean=True)),
+                "ending": msgspec.json.encode(msgspec.structs.replace(self._ending, clean=clean)),
                 "clock": self._clock.record().encode(),
             }
         )
@@ -191,8 +196,6 @@ class Daemon:
         self._lock.close()
 
     def _save(self, state: dict[str, bytes]) -> None:
-        from ..ports import Batch
-
         try:
             self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
         except StorageError as error:
@@ -219,7 +222,7 @@ class Daemon:
             observe=self._runner.update,
             publish=self._publish,
             metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot))),
-            alive=self._supervisor.hung,
+            alive=self._alive,
             feed=self._notifier.watchdog,
         )
 
@@ -250,6 +253,15 @@ class Daemon:
         """With the time, so that the next run knows up to when this one has seen everything."""
         stamped = {**output.state, "clock": self._clock.record().encode()}
         self._recorder.submit(msgspec.structs.replace(output, state=stamped))
+
+    def _alive(self) -> str:
+        """What hangs. It is noted on disk at once: when the watchdog ends this run, the next one can say why."""
+        hung = self._supervisor.hung()
+        if bool(hung) != bool(self._ending.note):
+            self._ending = msgspec.structs.replace(self._ending, note=hung)
+            note = {"ending": msgspec.json.encode(self._ending)}
+            self._recorder.submit(Output(wall=self._clock.wall(), now=self._clock.now(), state=note))
+        return hung
 
     def _publish(self, shot: Snapshot) -> None:
         self._snapshot = shot
@@ -325,45 +337,3 @@ class Daemon:
         if loaded.config.mqtt != old.mqtt:
             self._reporting.change(loaded.config)
         self._watcher.look()
-
-
-def previous_end(stored: Mapping[str, bytes], boot_id: str) -> str:
-    """Why the run before ended: ``first``, ``clean``, ``watchdog``, ``crash`` or ``power``."""
-    data = stored.get("ending")
-    if not data:
-        return "first"
-    try:
-        ending = msgspec.json.decode(data, type=Ending)
-    except msgspec.MsgspecError:
-        return "crash"
-    if ending.clean:
-        return "clean"
-    if ending.boot_id != boot_id:
-        return "power"
-    return f"watchdog: {ending.note}" if ending.note else "crash"
-
-
-def _clock_record(stored: Mapping[str, bytes]) -> ClockRecord | None:
-    data = stored.get("clock")
-    if not data:
-        return None
-    try:
-        return ClockRecord.decode(data)
-    except StorageError as error:
-        log.warning("%s; the clock begins anew", error)
-        return None
-
-
-def _lock(folder: Path) -> IO[bytes]:
-    """Two edged on one state folder would restart everything twice."""
-    try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        file = (folder / "edged.lock").open("wb")
-    except OSError as error:
-        raise PortError(f"the state folder {folder} cannot be used: {error.strerror or error}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise PortError(f"another edged runs with the state folder {folder}; stop it, or give state_dir") from error
-    return file

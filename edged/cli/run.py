@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import FAILED, OK, USAGE
+from . import FAILED, USAGE
 
 DEFAULT = Path("/etc/edged/edged.yaml")
 
@@ -48,8 +48,7 @@ def main(args: argparse.Namespace, verb: str) -> int:
     logging.shutdown()
     sys.stdout.flush()
     # A worker that hangs in the engine or on a dead disk must not keep the process from ending.
-    os._exit(code) if code == OK else None
-    return code
+    os._exit(code)
 
 
 def _tune_memory() -> None:
