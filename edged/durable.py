@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .config import Config
-from .vocabulary.state import Alert, AppState, DependencyState, EngineState, HostState, Kept, State
+from .vocabulary.state import Alert, AppState, DependencyState, EngineState, HostState, Kept, Recovery, State
 
 
 class KeptEngine(Struct, frozen=True):
@@ -29,7 +29,6 @@ class Ending(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_ENDED = ("capturing", "acting", "verifying")
 
 
 def shown(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
@@ -88,16 +87,15 @@ class Differ:
 
 
 def restore(stored: Mapping[str, bytes], config: Config) -> State:
-    """The state that a new run begins with. What was under way when the last run ended is idle now.
+    """The state that a new run begins with.
 
-    A part that cannot be read is left out: edged then begins anew with that app, which is safer than not at all.
+    Dependencies that are not watched any more come along: the judge takes leave of them and of their alerts. A part that cannot be read is left out: edged then begins anew with that app, which is safer than not at all.
     """
     apps: dict[str, AppState] = {}
     remembered: dict[str, Kept] = {}
     for name in {*config.apps, *(k.partition("/")[2] for k in stored if k.startswith("app/"))}:
         kept = _decode(stored.get(f"app/{name}", b""), Kept, Kept())
-        if kept.recovery.phase in _ENDED:
-            kept = replace(kept, recovery=replace(kept.recovery, phase="idle", action_id="", command=""))
+        kept = replace(kept, recovery=_interrupted(kept.recovery))
         if name in config.apps:
             apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
         else:
@@ -108,11 +106,20 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         remembered=remembered,
         dependencies={
             name: DependencyState(name, alerts=_decode(stored.get(f"dependency/{name}", b""), dict[str, Alert], {}))
-            for name in config.dependencies
+            for name in {*config.dependencies, *(k.partition("/")[2] for k in stored if k.startswith("dependency/"))}
         },
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
+
+
+def _interrupted(recovery: Recovery) -> Recovery:
+    """An action that was under way when the last run ended may still be carried out by the engine: its outcome is
+    waited for as if it had been reported, so that what it does to the app is not taken for a person's doing."""
+    if recovery.phase == "idle":
+        return recovery
+    pending = recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart", "stop")
+    return replace(recovery, phase="verifying" if pending else "idle", action_id="", command="")
 
 
 def _decode(data: bytes, kind: Any, default: Any) -> Any:

@@ -8,22 +8,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..vocabulary.events import (
-    ActionStarted,
-    Event,
-    RecoveryFailed,
-    RecoveryGaveUp,
-    RecoveryHeld,
-    RecoveryStarted,
-    RecoverySucceeded,
-)
+from ..vocabulary.events import ActionStarted, Event, RecoveryFailed, RecoveryStarted
 from ..vocabulary.facts import ActionFinished, CommandReceived
 from ..vocabulary.state import AppState, Recovery
 from . import verify
-from .ailment import Ailment, Hold, ailment, excused, hold
+from .ailment import Ailment, ailment, excused, hold
 from .answer import failed, succeeded
-from .budget import backoff, jitter, within
-from .outcome import Outcome, View, earliest
+from .budget import within
+from .episode import give_up, held, keep, noted, wait, wake, well
+from .outcome import Outcome, View
 from .remedies import EVIDENCE_TIMEOUT, capture, next_id, remedy_action
 from .run import RUNS
 
@@ -50,91 +43,20 @@ def step(app: AppState, view: View) -> Outcome:
 def _idle(app: AppState, view: View) -> Outcome:
     ill = ailment(app)
     if ill is None:
-        return _well(app, view)
-    app = _keep(app, _noted(app.kept.recovery, ill))
-    held = hold(app, ill, view)
-    if held is not None:
-        return _held(app, ill, held)
+        return well(app, view)
+    app = keep(app, noted(app.kept.recovery, ill))
+    why_not = hold(app, ill, view)
+    if why_not is not None:
+        return held(app, ill, why_not)
     recovery = replace(app.kept.recovery, held="")
     rules, now = app.config.restart, view.now
     if not recovery.open and not excused(app, view):
         at = max(now, recovery.next_at)
         if len(within(recovery.charged, at, rules.per)) >= rules.budget:
-            return _give_up(_keep(app, recovery), ill, view)
+            return give_up(keep(app, recovery), ill, view)
     if now < recovery.next_at:
-        return Outcome(wake(_keep(app, recovery), recovery.next_at))
-    return _begin(_keep(app, recovery), ill, view)
-
-
-def _noted(recovery: Recovery, ill: Ailment) -> Recovery:
-    """What ails it is remembered from the first sign on, through changes of the ailment."""
-    if recovery.ailment == ill.name and recovery.healthy_since is None:
-        return recovery
-    first = recovery.first_sign if recovery.ailment else ill.since
-    return replace(recovery, ailment=ill.name, reason=ill.reason, first_sign=first, healthy_since=None)
-
-
-def _held(app: AppState, ill: Ailment, held: Hold) -> Outcome:
-    """It waits on purpose, and says so once."""
-    recovery, events = app.kept.recovery, list[Event]()
-    if held.reason and held.reason != recovery.held:
-        recovery = replace(recovery, held=held.reason)
-        if app.config.restart.enabled:
-            events.append(RecoveryHeld(subject=app.name, ailment=ill.name, reason=held.reason))
-    return Outcome(wake(_keep(app, recovery), held.until), events=tuple(events))
-
-
-def _give_up(app: AppState, ill: Ailment, view: View) -> Outcome:
-    """The budget is spent: the circuit opens, and one slow retry is made now and then."""
-    recovery = app.kept.recovery
-    wait = _slow(app, view)
-    recovery = replace(recovery, open=True, next_at=view.now + wait)
-    told = RecoveryGaveUp(subject=app.name, ailment=ill.name, attempts=recovery.attempts, retry_in=wait)
-    return Outcome(wake(_keep(app, recovery), recovery.next_at), events=(told,))
-
-
-def _well(app: AppState, view: View) -> Outcome:
-    """Nothing ails it: close the episode, and forget old failures after a while of health."""
-    recovery, now, events = app.kept.recovery, view.now, list[Event]()
-    if app.condition != "healthy":
-        return _neither(app)
-    if app.kept.excused:
-        app = replace(app, kept=replace(app.kept, excused=False))
-    if recovery.ailment:
-        events.append(
-            RecoverySucceeded(
-                subject=app.name,
-                ailment=recovery.ailment,
-                attempts=recovery.episode,
-                seconds=now - recovery.first_sign,
-                by=verify.by(app),
-            )
-        )
-        recovery = _closed(recovery)
-    if recovery.attempts or recovery.open:
-        healthy_since = recovery.healthy_since if recovery.healthy_since is not None else now
-        reset_at = healthy_since + app.config.restart.reset_after
-        if now >= reset_at:
-            recovery = Recovery(charged=within(recovery.charged, now, app.config.restart.per))
-        else:
-            recovery = replace(recovery, healthy_since=healthy_since)
-            app = wake(app, reset_at)
-    return Outcome(_keep(app, recovery), events=tuple(events))
-
-
-def _neither(app: AppState) -> Outcome:
-    """Nothing that edged could cure, and not healthy either: the time of health begins anew."""
-    recovery, events = app.kept.recovery, list[Event]()
-    if app.condition == "stopped" and recovery.ailment:
-        if recovery.announced:
-            events.append(RecoveryHeld(subject=app.name, ailment=recovery.ailment, reason=app.reason))
-        recovery = _closed(recovery)
-    return Outcome(_keep(app, replace(recovery, healthy_since=None)), events=tuple(events))
-
-
-def _closed(recovery: Recovery) -> Recovery:
-    """The episode is over; budget and backoff stay."""
-    return replace(recovery, ailment="", reason="", held="", episode=0, announced=False)
+        return Outcome(wake(keep(app, recovery), recovery.next_at))
+    return _begin(keep(app, recovery), ill, view)
 
 
 def _begin(app: AppState, ill: Ailment, view: View) -> Outcome:
@@ -158,7 +80,7 @@ def _begin(app: AppState, ill: Ailment, view: View) -> Outcome:
         deadline=now + EVIDENCE_TIMEOUT + LOST_AFTER,
         reason=ill.reason,
     )
-    return Outcome(wake(_keep(app, recovery), recovery.deadline), (evidence,), events)
+    return Outcome(wake(keep(app, recovery), recovery.deadline), (evidence,), events)
 
 
 def begin_command(app: AppState, remedy: str, fact: CommandReceived, view: View) -> Outcome:
@@ -176,7 +98,7 @@ def begin_command(app: AppState, remedy: str, fact: CommandReceived, view: View)
         deadline=view.now + EVIDENCE_TIMEOUT + LOST_AFTER,
         held="",
     )
-    return Outcome(wake(_keep(app, recovery), recovery.deadline), (evidence,))
+    return Outcome(wake(keep(app, recovery), recovery.deadline), (evidence,))
 
 
 def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
@@ -193,10 +115,10 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
     if recovery.remedy in ("start", "restart"):
         app = replace(app, kept=replace(app.kept, restarts=app.kept.restarts + 1))
     if recovery.remedy == "pause":
-        return Outcome(_keep(verify.paused(app, fact.at), replace(recovery, phase="idle", action_id="")))
+        return Outcome(keep(verify.paused(app, fact.at), replace(recovery, phase="idle", action_id="")))
     deadline = view.now + app.config.restart.verify_within + app.config.health.start_period
     recovery = replace(recovery, phase="verifying", action_id="", carried_at=fact.at, deadline=deadline)
-    return Outcome(wake(_keep(app, recovery), deadline))
+    return Outcome(wake(keep(app, recovery), deadline))
 
 
 def act(app: AppState, view: View) -> Outcome:
@@ -207,7 +129,7 @@ def act(app: AppState, view: View) -> Outcome:
         if container is None or container.status in ("restarting", "removing"):
             return _attempt_failed(app, f"{app.condition}: {app.reason}", view)
     elif ill is None or container is None or hold(app, ill, view) is not None:
-        return Outcome(wake(_keep(app, replace(recovery, phase="idle", action_id="")), now))
+        return Outcome(wake(keep(app, replace(recovery, phase="idle", action_id="")), now))
     else:
         recovery = replace(recovery, ailment=ill.name, reason=ill.reason, remedy=ill.remedy)
         charged = recovery.charged if excused(app, view) else (*recovery.charged, now)
@@ -217,9 +139,9 @@ def act(app: AppState, view: View) -> Outcome:
             episode=recovery.episode + 1,
             charged=within(charged, now, app.config.restart.per),
         )
-    app = _keep(app, recovery)
+    app = keep(app, recovery)
     if not recovery.command:
-        app = _keep(app, replace(recovery, last_attempt=now, next_at=now + _wait(app, view)))
+        app = keep(app, replace(recovery, last_attempt=now, next_at=now + wait(app, view)))
         reason = f"{recovery.ailment}: {recovery.reason}"
     else:
         reason = recovery.reason
@@ -248,7 +170,7 @@ def perform(app: AppState, remedy: str, reason: str, view: View) -> Outcome:
         reason=reason,
         attempt=recovery.attempts if automatic else 0,
     )
-    return Outcome(wake(_keep(app, recovery), deadline), (action,), (told,))
+    return Outcome(wake(keep(app, recovery), deadline), (action,), (told,))
 
 
 def _verifying(app: AppState, view: View) -> Outcome:
@@ -269,15 +191,15 @@ def _verifying(app: AppState, view: View) -> Outcome:
 def _verified(app: AppState, view: View) -> Outcome:
     recovery = app.kept.recovery
     if not recovery.command:
-        return _well(_keep(app, replace(recovery, phase="idle")), view)
+        return well(keep(app, replace(recovery, phase="idle")), view)
     events: tuple[Event, ...] = succeeded(view.state, recovery.command, f"{app.name} is {app.condition}")
     if app.condition == "healthy":
         # A person saw to it, so old failures count no more: the circuit closes and the budget is whole again.
-        outcome = _well(app, view)
-        app = _keep(outcome.app, Recovery())
+        outcome = well(app, view)
+        app = keep(outcome.app, Recovery())
         events = (*events, *outcome.events)
     else:
-        app = _keep(app, replace(recovery, phase="idle", command=""))
+        app = keep(app, replace(recovery, phase="idle", command=""))
     return Outcome(app, events=events)
 
 
@@ -293,7 +215,7 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
         if recovery.remedy == "stop" and app.container is not None and app.container.status in RUNS:
             app = replace(app, kept=replace(app.kept, stopped=None))
     elif automatic and not interrupted:
-        recovery = replace(recovery, next_at=max(recovery.next_at, now + _wait(app, view)))
+        recovery = replace(recovery, next_at=max(recovery.next_at, now + wait(app, view)))
         if recovery.ailment:
             told = RecoveryFailed(
                 subject=app.name,
@@ -304,30 +226,4 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
             )
             events.append(told)
     recovery = replace(recovery, phase="idle", action_id="", command="")
-    return Outcome(wake(_keep(app, recovery), recovery.next_at), events=tuple(events))
-
-
-def _wait(app: AppState, view: View) -> float:
-    """Seconds until the next attempt."""
-    recovery, rules = app.kept.recovery, app.config.restart
-    if recovery.open:
-        return _slow(app, view)
-    return backoff(recovery.attempts, rules.backoff, rules.max_backoff) * _jitter(app, view)
-
-
-def _slow(app: AppState, view: View) -> float:
-    return float(app.config.restart.retry_after) * _jitter(app, view)
-
-
-def _jitter(app: AppState, view: View) -> float:
-    return jitter(f"{view.config.device.id}/{app.name}/{app.kept.recovery.attempts}")
-
-
-def wake(app: AppState, at: float | None) -> AppState:
-    return replace(app, wake_at=earliest(app.wake_at, at))
-
-
-def _keep(app: AppState, recovery: Recovery) -> AppState:
-    if recovery == app.kept.recovery:
-        return app
-    return replace(app, kept=replace(app.kept, recovery=recovery))
+    return Outcome(wake(keep(app, recovery), recovery.next_at), events=tuple(events))

@@ -124,7 +124,7 @@ class Chaos:
             "engine_stop": lambda n: self.engine_stop(heard=self.rng.random() < 0.5),
             "engine_start": lambda n: self.engine_start(),
             "engine_hang": lambda n: self.engine_hang(),
-            "deaf": lambda n: setattr(w, "deaf", True),
+            "deaf": lambda n: self.deafen(),
             "hears": lambda n: self.hears(),
             "edged_restart": lambda n: self.edged_restart(),
             "reboot": lambda n: self.reboot(),
@@ -238,6 +238,12 @@ class Chaos:
             self.outage()
             self.world.hang_engine()
 
+    def deafen(self) -> None:
+        """Only the stream tells a stop from a death, so one that is not heard to its end cannot be told."""
+        for name in [n for n, at in self.stopped_by_person.items() if self.world.now < at + 5.0]:
+            self.unstopped(name)
+        self.world.deaf = True
+
     def hears(self) -> None:
         """The event stream stands again, and a list follows."""
         self.world.deaf = False
@@ -246,7 +252,7 @@ class Chaos:
 
     def edged_restart(self) -> None:
         w = self.world
-        for name in [n for n, at in self.stopped_by_person.items() if w.now < at + 1.0]:
+        for name in [n for n, at in self.stopped_by_person.items() if w.now < at + 5.0]:
             self.unstopped(name)  # Not heard to its end, and what edged sees when it is back does not tell.
         w.kill_edged()
         w.lost.clear()
@@ -282,7 +288,9 @@ class Chaos:
 
     def check_failed(self, name: str) -> None:
         w = self.world
-        kind, subject = self.rng.choice([("probe", name), ("containers", name), ("resources", "host"), ("host", "host")])
+        kind, subject = self.rng.choice(
+            [("probe", name), ("containers", name), ("resources", "host"), ("host", "host")]
+        )
         acted = len(w.asked)
         w.feed(facts.CheckFailed(at=w.now, check=kind, subject=subject, error="broken"))
         due = [a for a in w.state.apps.values() if a.wake_at is not None and a.wake_at <= w.now]
@@ -365,10 +373,8 @@ class Chaos:
         assert recovery.open or len(charged) <= rules.budget, f"{name}: {charged}"
         if not recovery.charged or recovery.charged[-1] != world.now:
             lacks = any(
-                ((d := world.state.dependencies.get(n)) is not None
-                and d.streak.verdict == "bad")
-                or ((o := world.state.apps.get(n)) is not None
-                and o.condition != "healthy")
+                ((d := world.state.dependencies.get(n)) is not None and d.streak.verdict == "bad")
+                or ((o := world.state.apps.get(n)) is not None and o.condition != "healthy")
                 for n in app.config.needs
             )
             assert app.kept.excused or lacks, f"{name}: an attempt was free for no reason"

@@ -184,9 +184,7 @@ class World:
         self.differ = Differ(stored)
         self.state = restore(stored, self.config)
         self.busy = {}
-        self.feed(
-            facts.Started(at=self.now, boot=self.boot, version="1", host_rebooted=rebooted, previous_end=end)
-        )
+        self.feed(facts.Started(at=self.now, boot=self.boot, version="1", host_rebooted=rebooted, previous_end=end))
         self.feed(facts.ConfigLoaded(at=self.now, digest="d", path="p"))
         for action in list(self.intents.values()):
             self.feed(self.ended(action, "edged ended while it was under way"))
@@ -282,7 +280,9 @@ class World:
         self.feed(facts.ContainerInspected(at=asked, container=seen))
         return self
 
-    def probe(self, name: str, ok: bool = True, *, took: float = 0.01, kind: str = "app", detail: str = "HTTP 503") -> None:
+    def probe(
+        self, name: str, ok: bool = True, *, took: float = 0.01, kind: str = "app", detail: str = "HTTP 503"
+    ) -> None:
         """An answer of a probe that was sent ``took`` seconds ago."""
         self.feed(
             facts.ProbeFinished(
