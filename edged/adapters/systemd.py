@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..ports import NotFound, PortError, Refused, Unreachable
 
@@ -74,18 +74,20 @@ def _watchdog_seconds(env: Mapping[str, str]) -> float | None:
     return microseconds / 1e6 if microseconds > 0 else None
 
 
+def _monotonic() -> float:
+    return time.clock_gettime(time.CLOCK_MONOTONIC)  # systemd's, without suspend
+
+
 class SystemdServices:
     """Implements ``ports.Services`` with ``systemctl``: the one interface that also works through polkit."""
 
-    def __init__(self, systemctl: str = "systemctl") -> None:
+    def __init__(self, systemctl: str = "systemctl", monotonic: Callable[[], float] = _monotonic) -> None:
         self._systemctl = systemctl
+        self._monotonic = monotonic
 
     def stopped_on_purpose(self, unit: str, timeout: float) -> bool:
         """Raises ``NotFound`` when there is no such unit, ``Refused`` when it is masked against starting."""
-        names = ("LoadState", "ActiveState", "Result")
-        options = [word for name in names for word in ("-p", name)]
-        output = self._run(["show", *options, "--", unit], f"look at {unit}", timeout)
-        told = dict(line.partition("=")[::2] for line in output.splitlines())
+        told = self._show(unit, ("LoadState", "ActiveState", "Result"), timeout)
         load = told.get("LoadState", "")
         if load == "not-found":
             raise NotFound(f"systemd knows no unit {unit}")
@@ -101,8 +103,22 @@ class SystemdServices:
 
         Not ``--no-block``: only by waiting does one learn why it did not start. When ``timeout`` seconds
         are over, systemd goes on with the restart nevertheless.
+
+        One that is being started by somebody else already, like a person, its own ``Restart=`` or its socket,
+        is only waited for: to restart it now would make it begin again. Unless that takes ``timeout`` too.
         """
-        self._run(["restart", "--", unit], f"restart {unit}", timeout)
+        told = self._show(unit, ("ActiveState", "InactiveExitTimestampMonotonic"), timeout)
+        verb = "restart"
+        if told.get("ActiveState") == "activating":
+            since = told.get("InactiveExitTimestampMonotonic", "")
+            if self._monotonic() - (int(since) / 1e6 if since.isdigit() else 0.0) < timeout:
+                verb = "start"
+        self._run([verb, "--", unit], f"restart {unit}", timeout)
+
+    def _show(self, unit: str, names: tuple[str, ...], timeout: float) -> dict[str, str]:
+        options = [word for name in names for word in ("-p", name)]
+        output = self._run(["show", *options, "--", unit], f"look at {unit}", timeout)
+        return dict(line.partition("=")[::2] for line in output.splitlines())
 
     def _run(self, arguments: list[str], what: str, timeout: float) -> str:
         import subprocess  # only an engine in trouble ever needs it

@@ -63,13 +63,19 @@ def _down(app: AppState, now: float) -> Reading:
         return Reading(level=None, summary=_state(app))
     wait, advice = 0.0, "see the container's last log lines"
     if app.condition == "restarting" or engine_restarts_it(app):
-        wait, advice = (
-            app.config.restart.policy_grace,
-            "Docker's own restart policy is at work; see the container's logs",
-        )
+        wait = _for_docker(app, now)
+        advice = "Docker's own restart policy is at work; see the container's logs"
     elif app.container is not None and app.container.status == "created":
         wait, advice = CREATED_GRACE, "it was created and never started: docker start, or see why that fails"
     return Reading(level="critical", summary=f"{app.name} is down: {app.reason}", raise_for=wait, advice=advice)
+
+
+def _for_docker(app: AppState, now: float) -> float:
+    """Docker has its time from the death on, not from when it was known to be one."""
+    pending = app.kept.alerts.get("AppDown")
+    begun = pending.warn_since if pending is not None and pending.warn_since is not None else now
+    died_at = app.died_at if app.died_at is not None else begun
+    return max(0.0, died_at + float(app.config.restart.policy_grace) - begun)
 
 
 def _unhealthy(app: AppState) -> Reading:

@@ -153,7 +153,7 @@ class Chaos:
             setattr(box, key, value)
         if box.crash_after is not None and box.up:
             run = box.run
-            self.world.at(box.crash_after, lambda: self.world._crash_run(box, run))
+            self.world.at(box.crash_after, lambda: self.world.crash_run(box, run))
         if box.sick:
             self.sick_since.setdefault(name, self.world.now)
 
@@ -262,6 +262,8 @@ class Chaos:
     def reboot(self) -> None:
         """Power goes and comes: what Docker starts is up again, the rest is down."""
         w = self.world
+        for name in [n for n, at in self.stopped_by_person.items() if w.now < at + 5.0]:
+            self.unstopped(name)
         w.kill_edged()
         w.lost.clear()
         self.outages.append(w.now)
@@ -273,7 +275,7 @@ class Chaos:
         w.engine_up = True
         for box in w.boxes.values():
             if box.status == "exited" and box.policy == "always":
-                w._start(box, by_hand=False)
+                w.start_box(box, by_hand=False)
                 self.unstopped(box.name)
         w.begin(rebooted=True, end="power")
 
