@@ -16,6 +16,7 @@ from ..vocabulary.actions import (
     StopContainer,
     UnpauseContainer,
 )
+from .redact import redacted
 
 LOG_BYTES = 256 * 1024
 
@@ -75,8 +76,8 @@ def capture(action: CaptureEvidence, tools: Tools) -> Result:
     }
     pid: int | None = None
     try:
-        container, record["inspect"] = tools.containers.inspect(action.container_id)
-        pid = container.pid
+        container, inspect = tools.containers.inspect(action.container_id)
+        record["inspect"], pid = redacted(inspect), container.pid
     except PortError as error:
         record["inspect_error"] = str(error)
     try:
