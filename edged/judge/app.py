@@ -10,7 +10,7 @@ from .app_alerts import settle_alerts
 from .condition import condition, settles_at
 from .outcome import Outcome, View, earliest
 from .recovery import step
-from .run import mine, waits_for_stop
+from .run import under_way, waits_for_stop
 
 
 def see(app: AppState, view: View) -> tuple[AppState, AppChanged | None]:
@@ -20,7 +20,7 @@ def see(app: AppState, view: View) -> tuple[AppState, AppChanged | None]:
     change together, and recovery has to know what each one needs.
     """
     new, reason = condition(app, view.state.engine, view.now)
-    if new == "down" and mine(app):
+    if new == "down" and under_way(app):
         new, reason = "restarting", "edged is restarting it"
     if new == "down" and app.condition != "down" and waits_for_stop(app, view.now):
         return app, None

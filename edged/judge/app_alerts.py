@@ -13,7 +13,7 @@ from .ailment import CREATED_GRACE
 from .alerting import Reading, advance, put
 from .budget import within
 from .outcome import Outcome, View, earliest
-from .run import RESOURCE_ALERTS, engine_restarts_it, mine, runs, waits_for_stop
+from .run import RESOURCE_ALERTS, engine_restarts_it, runs, under_way, waits_for_stop
 
 CRASH_DEATHS = 3
 """Deaths within ``restart.per`` that make a crash loop."""
@@ -49,7 +49,7 @@ def _held(app: AppState, name: str) -> Reading:
 
 
 def _down(app: AppState, now: float) -> Reading:
-    if mine(app) or waits_for_stop(app, now) or app.condition in ("starting", "unknown"):
+    if under_way(app) or waits_for_stop(app, now) or app.condition in ("starting", "unknown"):
         return _held(app, "AppDown")
     if app.condition == "missing" and not app.discovered:
         return Reading(

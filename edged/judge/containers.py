@@ -155,7 +155,7 @@ def apply(app: AppState, fact: ContainerChanged) -> AppState:
                 return run.died(replace(app, container=ended, seen_at=at), at)
             return replace(app, container=replace(container, exit_code=fact.exit_code))
         case "kill":
-            return app if run.mine(app) else replace(app, kill_at=at)
+            return app if run.mine(app, at) else replace(app, kill_at=at)
         case "stop":
             return run.stopped(app, at)
         case "oom":

@@ -92,10 +92,7 @@ def _excuse(app: AppState, now: float, shut_down: bool) -> AppState:
         return app
     # What was tried in its last moments was in vain, and is to be tried again as soon as it is back.
     recovery = replace(
-        kept.recovery,
-        charged=tuple(t for t in kept.recovery.charged if t < recent),
-        episode=0,
-        next_at=kept.recovery.next_at if kept.recovery.open and app.condition != "healthy" else 0.0,
+        kept.recovery, charged=tuple(t for t in kept.recovery.charged if t < recent), episode=0, next_at=0.0
     )
     deaths = tuple(t for t in kept.deaths if t < recent)
     kept = replace(kept, excused=True, deaths=deaths, recovery=recovery)

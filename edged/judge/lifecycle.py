@@ -58,8 +58,7 @@ def _excused(kept: Kept) -> Kept:
     """The host went down with it, so getting it up again is no failure of the app, and is not put off."""
     if kept.stopped is not None:
         return kept
-    recovery = replace(kept.recovery, episode=0, next_at=kept.recovery.next_at if kept.recovery.open else 0.0)
-    return replace(kept, excused=True, recovery=recovery)
+    return replace(kept, excused=True, recovery=replace(kept.recovery, episode=0, next_at=0.0))
 
 
 def stopping(state: State, fact: StopRequested, config: Config, now: float) -> Judgement:

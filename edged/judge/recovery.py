@@ -160,8 +160,11 @@ def perform(app: AppState, remedy: str, reason: str, view: View) -> Outcome:
         action_id=action_id,
         acted_at=view.now,
         carried_at=0.0,
+        failed_at=0.0,
         deadline=deadline,
     )
+    # Signals of before have nothing to do with what comes now.
+    app = replace(app, kill_at=None)
     automatic = remedy in ("start", "restart") and not recovery.command
     told = ActionStarted(
         subject=app.name,
@@ -225,5 +228,5 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
                 next_in=recovery.next_at - now,
             )
             events.append(told)
-    recovery = replace(recovery, phase="idle", action_id="", command="")
+    recovery = replace(recovery, phase="idle", action_id="", command="", failed_at=now)
     return Outcome(wake(keep(app, recovery), recovery.next_at), events=tuple(events))

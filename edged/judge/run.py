@@ -16,6 +16,8 @@ from .identity import configured, discovered_app
 RUNS = ("running", "paused")
 STOP_GRACE = 1.0
 """Seconds between a death that follows a signal and the engine's word that it was a stop."""
+LATE = 5.0
+"""Seconds by which the engine's news may come later than its answers."""
 KILL_MEMORY = 120.0
 """Seconds for which a signal explains a death: a slow stop has its whole time-out in between."""
 DEATHS_KEPT = 3600.0
@@ -50,11 +52,24 @@ def begun(app: AppState) -> bool:
     return recovery.carried_at > 0.0 and app.known_since >= recovery.acted_at
 
 
-def mine(app: AppState) -> bool:
+def under_way(app: AppState) -> bool:
     """edged's own restart or stop is under way: until a new run begins, deaths and stops are its doing."""
-    recovery = app.kept.recovery
-    under_way = recovery.phase in ("acting", "verifying") and recovery.remedy in ("restart", "stop")
-    return under_way and not begun(app)
+    return app.kept.recovery.phase in ("acting", "verifying") and _ends_runs(app)
+
+
+def mine(app: AppState, at: float) -> bool:
+    """The same, and for a moment after it failed: the engine's news of it may be late."""
+    failed_at = app.kept.recovery.failed_at
+    return under_way(app) or (failed_at > 0.0 and at < failed_at + LATE and _ends_runs(app))
+
+
+def _ends_runs(app: AppState) -> bool:
+    return app.kept.recovery.remedy in ("restart", "stop") and not begun(app)
+
+
+def _left_over(app: AppState) -> bool:
+    """The end of a restart that edged gave up on, and that nobody but edged had asked the engine for."""
+    return app.kept.recovery.failed_at > 0.0 and _ends_runs(app) and app.kill_at is None
 
 
 def bind(app: AppState, container: Container, config: Config, at: float) -> AppState:
@@ -137,7 +152,7 @@ def died(app: AppState, at: float, *, counts: bool = True) -> AppState:
 
     ``counts``: it is the app's own death, and not edged's, the engine's or the host's doing.
     """
-    own = mine(app)
+    own = mine(app, at)
     deaths = app.kept.deaths
     if counts and not own:
         deaths = (*within(deaths, at, DEATHS_KEPT)[-19:], at)
@@ -154,7 +169,9 @@ def stopped(app: AppState, at: float) -> AppState:
         assert app.container is not None
         ended = replace(app.container, status="exited", exit_code=None, pid=None)
         app = died(replace(app, container=ended, seen_at=at), at)
-    if mine(app) or app.kept.stopped is not None or app.died_at is None or at < app.died_at:
+    if mine(app, at) or _left_over(app):
+        return app
+    if app.kept.stopped is not None or app.died_at is None or at < app.died_at:
         return app
     died_at = app.died_at
     deaths = tuple(t for t in app.kept.deaths if t < died_at)

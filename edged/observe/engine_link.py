@@ -51,6 +51,10 @@ class Link:
             if change.action == "stop":
                 self._news = True
                 self._wake.set()
+            if change.action == "rename":
+                # Under its new name it may belong to another app, which only a list tells.
+                self._relist = True
+                self._wake.set()
             if not self._details.changed(change):
                 if change.action == "destroy":
                     self._work.pop(change.id, None)

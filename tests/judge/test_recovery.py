@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def broken() -> World:
 def starts(w: World) -> list[float]:
     """Seconds from one attempt to the next."""
     at = [t for t, e in w.told if isinstance(e, ActionStarted)]
-    return [b - a for a, b in zip(at, at[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(at)]
 
 
 def test_a_dead_app_is_started_verified_and_told() -> None:
@@ -161,7 +162,7 @@ def test_a_slow_crash_loop_spends_the_budget_too() -> None:
     w = one(restart={"per": 600.0, "reset_after": 100.0})
     w.boxes["a"].crash_after = 20.0
     w.crash("a")
-    w.run(200.0)
+    w.run(120.0)
     assert len(w.actions("a")) == 3 and w.app("a").kept.recovery.open
 
 
@@ -296,6 +297,41 @@ def test_an_app_that_came_back_during_the_evidence_is_left_alone() -> None:
     assert (done.by, done.attempts) == ("person", 0)
 
 
+def test_a_restart_that_fails_half_way_is_not_taken_for_a_stop_by_a_person() -> None:
+    w = World({"a": probed(restart=RULES, health={"failures": 1, "start_period": 0.0})}).run(5.0)
+    w.boxes["a"].start_error = "port is already allocated"
+    w.probe("a", False)
+    w.run(1.0)
+    assert w.condition("a") == "down" and w.app("a").kept.stopped is None
+    w.boxes["a"].start_error = ""
+    w.run(3.0)
+    assert w.boxes["a"].up
+
+
+def test_neither_is_one_that_the_engine_carries_out_long_after_it_was_given_up() -> None:
+    w = World({"a": probed(restart=RULES | {"enabled": True}, health={"failures": 1, "start_period": 0.0})}).run(5.0)
+    w.lost.add("RestartContainer")
+    w.probe("a", False)
+    w.run(150.0)
+    w.busy.clear()
+    box = w.boxes["a"]
+    box.status = "exited"
+    w.change(box, "die", exit_code=137)
+    w.change(box, "stop")
+    w.run(1.0)
+    assert w.app("a").kept.stopped is None and w.condition("a") == "down"
+
+
+def test_after_a_failed_attempt_a_person_can_still_stop_it() -> None:
+    w = World({"a": probed(restart=RULES, health={"failures": 1, "start_period": 0.0})}).run(5.0)
+    w.failing["RestartContainer"] = "no"
+    w.probe("a", False)
+    w.run(300.0)
+    w.docker_stop("a")
+    w.run(10.0)
+    assert w.condition("a") == "stopped"
+
+
 def test_a_person_who_restarts_it_in_the_middle_does_no_harm() -> None:
     w = broken()
     w.run(0.5)
@@ -372,7 +408,7 @@ def test_a_person_did_it_through_edged() -> None:
 
 
 def test_edged_keeps_out_while_docker_restarts() -> None:
-    w = one({"policy": "always"})
+    w = one({"policy": "always"}, restart={"per": 600.0})
     w.boxes["a"].crash_after = 1.0
     w.crash("a")
     for _ in range(60):

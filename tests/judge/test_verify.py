@@ -138,4 +138,5 @@ def test_a_new_container_in_the_middle_is_what_is_looked_at() -> None:
     w.recreate("a")
     w.run(1.0)
     w.probe("a")
-    assert w.condition("a") == "healthy" and w.events(RecoverySucceeded)
+    assert w.condition("a") == "healthy" and not w.events(RecoveryFailed)
+    assert not w.app("a").kept.recovery.ailment

@@ -56,6 +56,8 @@ class World(Dockerd):
         self.hangs = False
         self.pace = 1.0
         """Factor for the intervals of what is done again and again."""
+        self.twice = False
+        """Asks the judge everything twice."""
         self.deaf = False
         """The event stream is broken: changes are only seen in lists."""
         self.disk: dict[str, bytes] = {}
@@ -120,6 +122,8 @@ class World(Dockerd):
         if not self.alive:
             return ()
         judged = judge(self.state, fact, self.config, self.now)
+        if self.twice:
+            assert judge(self.state, fact, self.config, self.now) == judged, "the same fact, another answer"
         self.state = judged.state
         self.told.extend((self.now, e) for e in judged.events)
         self.disk.update(self.differ.changes(self.state))

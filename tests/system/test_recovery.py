@@ -214,6 +214,16 @@ def test_a_recreated_container_is_the_same_app(engine: Engine, edged: Make) -> N
     daemon.wait_event("recovery.succeeded", subject="worker", attempts=1)
 
 
+def test_a_renamed_container_is_another_app(engine: Engine, edged: Make) -> None:
+    engine.run("worker")
+    daemon = edged({"apps": {"worker": app()}}).start()
+    daemon.wait_state("worker", "healthy")
+    engine.client.rename("worker", "elsewhere")
+    daemon.wait_state("worker", "missing", 5.0)
+    engine.client.rename("elsewhere", "worker")
+    daemon.wait_state("worker", "healthy", 5.0)
+
+
 def test_maintenance_keeps_hands_off_and_manual_actions_work(engine: Engine, edged: Make) -> None:
     engine.run("worker")
     daemon = edged({"apps": {"worker": app()}}).start()
