@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ..ports import NotFound, PortError, Refused, Unreachable
 
@@ -74,16 +74,11 @@ def _watchdog_seconds(env: Mapping[str, str]) -> float | None:
     return microseconds / 1e6 if microseconds > 0 else None
 
 
-def _monotonic() -> float:
-    return time.clock_gettime(time.CLOCK_MONOTONIC)  # systemd's, without suspend
-
-
 class SystemdServices:
     """Implements ``ports.Services`` with ``systemctl``: the one interface that also works through polkit."""
 
-    def __init__(self, systemctl: str = "systemctl", monotonic: Callable[[], float] = _monotonic) -> None:
+    def __init__(self, systemctl: str = "systemctl") -> None:
         self._systemctl = systemctl
-        self._monotonic = monotonic
 
     def stopped_on_purpose(self, unit: str, timeout: float) -> bool:
         """Raises ``NotFound`` when there is no such unit, ``Refused`` when it is masked against starting."""
@@ -108,11 +103,10 @@ class SystemdServices:
         is only waited for: to restart it now would make it begin again. Unless that takes ``timeout`` too.
         """
         told = self._show(unit, ("ActiveState", "InactiveExitTimestampMonotonic"), timeout)
-        verb = "restart"
-        if told.get("ActiveState") == "activating":
-            since = told.get("InactiveExitTimestampMonotonic", "")
-            if self._monotonic() - (int(since) / 1e6 if since.isdigit() else 0.0) < timeout:
-                verb = "start"
+        since = told.get("InactiveExitTimestampMonotonic", "")
+        begun = int(since) / 1e6 if since.isdigit() else 0.0
+        young = time.clock_gettime(time.CLOCK_MONOTONIC) - begun < timeout
+        verb = "start" if told.get("ActiveState") == "activating" and young else "restart"
         self._run([verb, "--", unit], f"restart {unit}", timeout)
 
     def _show(self, unit: str, names: tuple[str, ...], timeout: float) -> dict[str, str]:

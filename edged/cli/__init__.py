@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -33,6 +34,17 @@ class Failure(Exception):
 
 def run(argv: Sequence[str]) -> int:
     """Parses, runs the verb, returns the exit code."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (head, less): not our failure. What is left must not be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())
         return OK if argv else USAGE
@@ -63,10 +75,6 @@ def run(argv: Sequence[str]) -> int:
     except Failure as failure:
         print(f"edged {verb}: {failure}", file=sys.stderr)
         return failure.code
-    except BrokenPipeError:
-        # The reader went away (head, less): not our failure. Nothing more can be written.
-        sys.stderr.close()
-        return OK
     except KeyboardInterrupt:
         return 130
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ..config import App, Config
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ContainerChanged, ContainerInspected, ContainersListed
-from ..vocabulary.state import AppState, Kept, State
+from ..vocabulary.state import AppState, EngineState, Kept, State
 from ..vocabulary.world import Container, ContainerStatus
 from . import run
 from .identity import assign, discovered_app, discovers, owner, selects
@@ -84,8 +84,11 @@ def _details(app: AppState, seen: Container, at: float) -> Container:
 
 def changed(state: State, fact: ContainerChanged, config: Config, now: float) -> Judgement:
     """One message of the event stream."""
+    if fact.action in ("kill", "stop") and _by_engine(state.engine, fact.at):
+        return Judgement(state)
     app = owner(state.apps, fact.id)
     if app is None:
+        state = _recalled(state, fact)
         if fact.action not in ("create", "start"):
             return Judgement(state)
         status: ContainerStatus = "running" if fact.action == "start" else "created"
@@ -93,9 +96,33 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
             id=fact.id, name=fact.name, status=status, image=fact.image, labels=fact.labels, health="none"
         )
         return _adopt(state, container, config, fact.at)
+    if fact.at < app.known_since and not run.runs(app):
+        # It was still on its way when a list already showed what came of it.
+        return _with(state, run.recalled(app, fact.action, fact.at))
     if _stale(app, fact):
         return Judgement(state)
-    return _with(state, apply(app, fact))
+    new = apply(app, fact)
+    return _with(state, run.doubted(new) if state.stopping else new)
+
+
+def _by_engine(engine: EngineState, at: float) -> bool:
+    """An engine that died hard stops what it finds still running when it comes up again, before it answers.
+
+    Nobody else can have stopped anything while it did not.
+    """
+    return engine.lost_at is not None and at >= engine.lost_at and (not engine.up or at <= engine.since)
+
+
+def _recalled(state: State, fact: ContainerChanged) -> State:
+    """An app whose container has not been looked at yet in this run is known by the id that it had in the last one."""
+    for app in state.apps.values():
+        if app.container is None and not app.sought and app.kept.container_id == fact.id:
+            return replace(state, apps={**state.apps, app.name: run.recalled(app, fact.action, fact.at)})
+    for name, kept in state.remembered.items():
+        if kept.container_id == fact.id:
+            told = run.recalled(AppState(name=name, config=App(), kept=kept), fact.action, fact.at).kept
+            return replace(state, remembered={**state.remembered, name: told})
+    return state
 
 
 def _stale(app: AppState, fact: ContainerChanged) -> bool:
@@ -155,7 +182,7 @@ def apply(app: AppState, fact: ContainerChanged) -> AppState:
                 return run.died(replace(app, container=ended, seen_at=at), at)
             return replace(app, container=replace(container, exit_code=fact.exit_code))
         case "kill":
-            return app if run.mine(app, at) else replace(app, kill_at=at)
+            return app if fact.signal in run.RELOADS or run.mine(app, at) else replace(app, kill_at=at)
         case "stop":
             return run.stopped(app, at)
         case "oom":

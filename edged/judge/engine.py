@@ -41,6 +41,7 @@ def seen(state: State, fact: EngineSeen, config: Config, now: float) -> Judgemen
         engine,
         up=fact.up,
         since=now,
+        lost_at=engine.lost_at if fact.up else now,
         listed=False,
         version=fact.version or engine.version,
         error=fact.error,

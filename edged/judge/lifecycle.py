@@ -23,8 +23,9 @@ from ..vocabulary.facts import (
     StopRequested,
     StorageSeen,
 )
-from ..vocabulary.state import DependencyState, Kept, State, Streak
-from . import reload
+from ..vocabulary.state import AppState, DependencyState, Kept, State, Streak
+from . import reload, run
+from .engine import SHUTDOWN
 from .outcome import Judgement
 from .vanished import farewell
 
@@ -35,6 +36,8 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
     if fact.host_rebooted:
         apps = {n: replace(a, kept=_excused(a.kept)) for n, a in apps.items()}
         remembered = {n: _excused(k) for n, k in remembered.items()}
+    else:
+        apps = {n: run.doubted(a, unsure=False) for n, a in apps.items()}
     told = EdgedStarted(
         subject="edged",
         boot=fact.boot,
@@ -56,13 +59,20 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
 
 def _excused(kept: Kept) -> Kept:
     """The host went down with it, so getting it up again is no failure of the app, and is not put off."""
-    if kept.stopped is not None:
+    if kept.stopped is not None and not kept.stopped.unsure:
         return kept
-    return replace(kept, excused=True, recovery=replace(kept.recovery, episode=0, next_at=0.0))
+    return replace(kept, stopped=None, excused=True, recovery=replace(kept.recovery, episode=0, next_at=0.0))
 
 
 def stopping(state: State, fact: StopRequested, config: Config, now: float) -> Judgement:
-    return Judgement(replace(state, stopping=True), events=(EdgedStopping(subject="edged", reason=fact.reason),))
+    """The host may be on its way down: then it stops the containers just as a person would."""
+    apps = {n: run.doubted(a) if _just_stopped(a, now) else a for n, a in state.apps.items()}
+    told = EdgedStopping(subject="edged", reason=fact.reason)
+    return Judgement(replace(state, stopping=True, apps=apps), events=(told,))
+
+
+def _just_stopped(app: AppState, now: float) -> bool:
+    return app.kept.stopped is not None and app.kept.stopped.at > now - SHUTDOWN
 
 
 def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) -> Judgement:

@@ -20,6 +20,9 @@ LATE = 5.0
 """Seconds by which the engine's news may come later than its answers."""
 KILL_MEMORY = 120.0
 """Seconds for which a signal explains a death: a slow stop has its whole time-out in between."""
+BY_HAND = "a person, with docker stop"
+RELOADS = (1, 10, 12, 28)
+"""HUP, USR1, USR2, WINCH: what programs are told to read their files again with. They end nothing."""
 DEATHS_KEPT = 3600.0
 POLICIES = ("always", "unless-stopped", "on-failure")
 RESOURCE_ALERTS = ("HighMemory", "MemoryLeak", "HighCpu", "CpuThrottled")
@@ -171,12 +174,32 @@ def stopped(app: AppState, at: float) -> AppState:
         app = died(replace(app, container=ended, seen_at=at), at)
     if mine(app, at) or _left_over(app):
         return app
-    if app.kept.stopped is not None or app.died_at is None or at < app.died_at:
+    died_at = app.died_at if app.died_at is not None else app.known_since
+    if app.kept.stopped is not None or at < died_at:
         return app
-    died_at = app.died_at
     deaths = tuple(t for t in app.kept.deaths if t < died_at)
-    kept = replace(app.kept, stopped=Stopped(by="a person, with docker stop", at=at), deaths=deaths)
+    kept = replace(app.kept, stopped=Stopped(by=BY_HAND, at=at), deaths=deaths)
     return replace(app, kept=kept, suspect_until=0.0)
+
+
+def recalled(app: AppState, action: str, at: float) -> AppState:
+    """What happened to its container before that was looked at, as the engine tells it to an edged that was away."""
+    stop = app.kept.stopped
+    if action == "oom":
+        return replace(app, oom_at=at)
+    if action == "start" and stop is not None and stop.at <= at:
+        return replace(app, kept=replace(app.kept, stopped=None))
+    if action == "stop" and stop is None and not mine(app, at) and not _left_over(app):
+        return replace(app, kept=replace(app.kept, stopped=Stopped(by=BY_HAND, at=at)))
+    return app
+
+
+def doubted(app: AppState, *, unsure: bool = True) -> AppState:
+    """Whether it may have been the host's shutdown that stopped it."""
+    stop = app.kept.stopped
+    if stop is None or stop.unsure == unsure:
+        return app
+    return replace(app, kept=replace(app.kept, stopped=replace(stop, unsure=unsure)))
 
 
 def resumed(app: AppState, at: float) -> AppState:

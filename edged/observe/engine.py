@@ -27,6 +27,8 @@ from .engine_reconcile import Reconciler
 
 EVENTS = "edged-events"
 RECONCILE = "edged-reconcile"
+_FRESH = 1.0
+"""A message older than that was not on its way but missed."""
 _OVERLAP = 1.0
 """Seconds that a new event stream begins before the last message seen."""
 _STEADY = 5.0
@@ -120,10 +122,9 @@ class EngineWatcher:
         return dict(self._beats)
 
     def _dated(self, change: ContainerChanged) -> ContainerChanged:
-        """What happened while edged was away is told with the time at which it happened, not as of now."""
-        if change.time >= self._began:
-            return change
-        return replace(change, at=self._clock.now() - (self._clock.wall() - change.time))
+        """What happened while edged or the engine was away is told with the time at which it happened, not as of now."""
+        age = self._clock.wall() - change.time
+        return change if age < _FRESH else replace(change, at=self._clock.now() - age)
 
     def _beat(self, thread: str) -> None:
         self._beats[thread] = time.monotonic()

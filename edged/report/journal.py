@@ -58,6 +58,8 @@ def sentence(event: ev.Event) -> str:
         case ev.ActionStarted():
             attempt = f", attempt {event.attempt}" if event.attempt else ""
             return f"{who}: {event.action} begins{attempt}: {event.reason}"
+        case ev.ActionEnded() if event.result.get("stopped_on_purpose"):
+            return f"{who}: left alone: a person stopped it"
         case ev.ActionEnded():
             how = "done" if event.ok else f"FAILED: {event.error}"
             return f"{who}: {event.action} {how} ({_s(event.seconds)})"

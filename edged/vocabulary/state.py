@@ -74,6 +74,8 @@ class Stopped(Struct, frozen=True):
 
     by: str
     at: float
+    unsure: bool = False
+    """It came together with the end of edged itself, so it may have been the host's shutdown."""
 
 
 class Maintenance(Struct, frozen=True):
@@ -195,6 +197,8 @@ class DependencyState(Struct, frozen=True):
 class EngineState(Struct, frozen=True):
     up: bool | None = None
     since: float = 0.0
+    lost_at: float | None = None
+    """When it was last seen to be gone."""
     listed: bool = False
     """Its containers have been listed since it last came up: before that nothing is missing."""
     version: str = ""

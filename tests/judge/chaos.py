@@ -92,12 +92,14 @@ class Chaos(Faults):
             elif not box.up and (stopped or name == "watched"):
                 self.docker_start(name)
         self.keeper.stopped.clear()
-        world.run(400.0)
+        world.run(60.0)
+        world.pace = 5.0
+        world.run(340.0)
         for name in NAMES:
             app = world.state.apps[name]
             assert app.condition == "healthy", f"{name} is {app.condition}: {app.reason}; {app.kept}"
             assert not app.kept.recovery.ailment, f"{name}: {app.kept.recovery}"
-        world.pace = 10.0
+        world.pace = 20.0
         world.run(2000.0)
         assert not world.firing(), world.firing()
         assert not world.state.commands

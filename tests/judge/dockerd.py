@@ -65,6 +65,8 @@ class Dockerd:
     engine_seen: Callable[[], None]
     serial: int = 0
     stream_at: float = 0.0
+    past: list[tuple[float, Callable[[], facts.Fact]]]
+    """What the engine still remembers of its messages."""
 
     def seen(self, box: Box) -> Container:
         return Container(
@@ -84,7 +86,7 @@ class Dockerd:
 
     def change(self, box: Box, action: str, **more: Any) -> None:
         """One message of the event stream, on its way."""
-        if self.deaf or not self.engine_up or self.hangs:
+        if not self.engine_up:
             return
         id_, name, labels, time = box.id, box.name, box.labels, UNIX + self.now
 
@@ -99,6 +101,9 @@ class Dockerd:
                 **more,
             )
 
+        self.past = [*self.past[-255:], (self.now, fact)]
+        if self.deaf or self.hangs:
+            return
         # One stream: its messages never overtake each other.
         self.stream_at = max(self.stream_at, self.now + self.delay(0.002, 0.05))
         self.later(fact, self.stream_at - self.now)
@@ -110,6 +115,8 @@ class Dockerd:
             box.started_at, box.run = UNIX + self.now, 1
         self.boxes[name] = box
         self.change(box, "create")
+        if box.up:
+            self.change(box, "start")
         return box
 
     def start(self, name: str) -> None:
@@ -275,6 +282,7 @@ class Dockerd:
                     self.change(box, "stop")
         self.run(0.2)
         self.engine_up = False
+        self.past = []
         self.feed(facts.EngineSeen(at=self.now, up=False, error="connection refused"))
 
     def start_engine(self) -> None:

@@ -207,9 +207,9 @@ class Faults:
 
     def edged_restart(self) -> None:
         w = self.world
-        self.keeper.unheard(5.0)  # What edged sees when it is back does not tell a stop from a death.
         w.kill_edged()
         w.lost.clear()
+        w.list_first = self.rng.random() < 0.5
         w.run(self.rng.choice([0.0, 0.05, 2.0]))
         w.begin(end="crash")
 
@@ -219,7 +219,7 @@ class Faults:
         w.kill_edged()
         w.lost.clear()
         self.keeper.outage()
-        w.engine_up, w.hangs, w.deaf = False, False, False
+        w.engine_up, w.hangs, w.deaf, w.past = False, False, False, []
         for box in w.boxes.values():
             if box.up or box.status == "restarting":
                 box.status, box.exit_code = "exited", 255

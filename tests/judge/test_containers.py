@@ -78,10 +78,11 @@ def test_a_slow_stop_is_a_stop() -> None:
     assert world.condition("a") == "stopped"
 
 
-def test_a_reload_signal_long_ago_explains_no_death() -> None:
+@pytest.mark.parametrize(("signal", "ago"), [(1, 0.5), (34, 300.0)])
+def test_a_reload_signal_and_one_long_ago_explain_no_death(signal: int, ago: float) -> None:
     world = one()
-    world.docker_kill("a", signal=1)
-    world.run(300.0)
+    world.docker_kill("a", signal=signal)
+    world.run(ago)
     world.crash("a")
     world.run(0.01)
     assert world.asked
@@ -361,6 +362,55 @@ def test_what_a_person_stopped_is_remembered_over_a_restart_of_edged() -> None:
     assert world.condition("a") == "stopped" and not world.asked
 
 
+@pytest.mark.parametrize("list_first", [True, False])
+def test_a_stop_while_edged_was_away_is_heard_of(list_first: bool) -> None:
+    world = one()
+    world.list_first = list_first
+    world.kill_edged()
+    world.docker_stop("a")
+    world.run(5.0)
+    world.begin()
+    world.run(60.0)
+    assert world.condition("a") == "stopped" and not world.actions("a")
+
+
+@pytest.mark.parametrize("list_first", [True, False])
+def test_a_crash_after_a_stop_and_a_start_while_edged_was_away_is_a_crash(list_first: bool) -> None:
+    world = one()
+    world.list_first = list_first
+    world.kill_edged()
+    world.docker_stop("a")
+    world.run(5.0)
+    world.start("a")
+    world.run(5.0)
+    world.crash("a")
+    world.run(5.0)
+    world.begin()
+    world.run(60.0)
+    assert world.condition("a") == "healthy" and world.actions("a") == ["StartContainer"]
+
+
+@pytest.mark.parametrize("list_first", [True, False])
+def test_what_edged_heard_before_it_was_restarted_it_may_hear_again(list_first: bool) -> None:
+    world = one()
+    world.list_first = list_first
+    world.docker_restart("a")
+    world.run(0.5)
+    world.restart_edged(away=0.1)
+    world.run(10.0)
+    assert world.condition("a") == "healthy" and not world.actions("a")
+
+
+def test_a_stop_of_a_discovered_app_while_edged_was_away_is_heard_of() -> None:
+    world = World(boxes={"x": {"status": "running", **labelled()}}).run(2.0)
+    world.kill_edged()
+    world.docker_stop("x")
+    world.run(5.0)
+    world.begin()
+    world.run(60.0)
+    assert world.condition("x") == "stopped" and not world.actions("x")
+
+
 def test_a_start_while_edged_was_away_ends_the_stop() -> None:
     world = one()
     world.docker_stop("a")
@@ -368,6 +418,7 @@ def test_a_start_while_edged_was_away_ends_the_stop() -> None:
     world.kill_edged()
     world.start("a")
     world.begin()
+    world.run(2.0)
     assert world.condition("a") == "healthy" and world.app("a").kept.stopped is None
 
 

@@ -171,7 +171,8 @@ def test_an_engine_absent_at_the_start_is_waited_for() -> None:
     assert w.firing() == {"EngineDown"} and w.condition("a") == "unknown"
     w.run(5.0)
     w.start_engine()
-    assert w.condition("a") == "healthy"
+    w.run(2.0)
+    assert w.condition("a") == "healthy" and not w.actions("a")
 
 
 def test_nothing_is_missing_before_the_engine_has_listed() -> None:

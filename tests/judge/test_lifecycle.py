@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from edged.config import Config, Dependency
@@ -139,6 +140,50 @@ def test_discovered_apps_are_excused_after_a_reboot_too() -> None:
     w.begin(rebooted=True, end="power")
     w.run(5.0)
     assert w.condition("x") == "healthy" and not w.app("x").kept.recovery.charged
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_shutdown_of_the_host_is_no_stop_by_a_person(order: str) -> None:
+    w = World({"a": app()}).run(60.0)
+    if order == "before":
+        w.docker_stop("a")
+        w.run(2.0)
+    w.feed(facts.StopRequested(at=w.now, reason="signal SIGTERM"))
+    if order == "after":
+        w.docker_stop("a")
+        w.run(0.5)
+    assert w.app("a").kept.stopped is not None
+    w.kill_edged()
+    w.run(30.0)
+    w.begin(rebooted=True, end="clean")
+    w.run(5.0)
+    assert w.condition("a") == "healthy" and not w.app("a").kept.recovery.charged
+
+
+def test_a_stop_long_before_the_shutdown_is_one() -> None:
+    w = World({"a": app()}).run(60.0)
+    w.docker_stop("a")
+    w.run(60.0)
+    w.feed(facts.StopRequested(at=w.now, reason="signal SIGTERM"))
+    w.kill_edged()
+    w.begin(rebooted=True, end="clean")
+    w.run(60.0)
+    assert w.condition("a") == "stopped"
+
+
+def test_a_restart_of_edged_alone_doubts_nothing() -> None:
+    w = World({"a": app()}).run(60.0)
+    w.docker_stop("a")
+    w.run(2.0)
+    w.feed(facts.StopRequested(at=w.now, reason="signal SIGTERM"))
+    w.kill_edged()
+    w.begin(end="clean")
+    w.run(60.0)
+    assert w.condition("a") == "stopped"
+    w.kill_edged()
+    w.begin(rebooted=True, end="power")
+    w.run(60.0)
+    assert w.condition("a") == "stopped"
 
 
 def test_ids_of_actions_are_never_used_twice() -> None:

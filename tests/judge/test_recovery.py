@@ -366,6 +366,15 @@ def test_what_a_person_is_just_stopping_is_not_restarted_for_not_answering() -> 
     assert w.condition("a") == "stopped" and not w.asked
 
 
+def test_what_was_only_told_to_read_its_files_again_is() -> None:
+    w = World({"a": probed(restart=RULES, health={"failures": 1, "start_period": 0.0})}).run(10.0)
+    w.docker_kill("a", signal=1)
+    w.run(1.0)
+    w.probe("a", False)
+    w.run(1.0)
+    assert w.actions("a") == ["RestartContainer"]
+
+
 # Whose doing it was
 
 

@@ -105,7 +105,7 @@ def test_a_start_that_a_list_shows_to_have_failed_has_failed() -> None:
 
 def test_an_engine_that_says_yes_to_the_start_of_what_it_is_restarting_proves_nothing() -> None:
     w = World({"a": app(restart={"policy_grace": 1.0})}, boxes={"a": {"policy": "always", "tries": 10}}).run(2.0)
-    w.docker_kill("a", signal=1)
+    w.docker_kill("a", signal=34)
     w.crash("a")
     w.boxes["a"].status = "restarting"
     w.run(10.0)

@@ -54,6 +54,11 @@ class World(Dockerd):
         self.differ = Differ({})
         self.engine_up = True
         self.hangs = False
+        self.past = []
+        self.seen_until = self.now
+        """When edged was last alive."""
+        self.list_first = False
+        """After a start of edged the list comes before the news of what it missed."""
         self.pace = 1.0
         """Factor for the intervals of what is done again and again."""
         self.twice = False
@@ -121,6 +126,7 @@ class World(Dockerd):
         """Gives the judge one fact, takes its events down and sets its actions going."""
         if not self.alive:
             return ()
+        self.seen_until = self.now
         judged = judge(self.state, fact, self.config, self.now)
         if self.twice:
             assert judge(self.state, fact, self.config, self.now) == judged, "the same fact, another answer"
@@ -150,6 +156,7 @@ class World(Dockerd):
 
     def begin(self, *, rebooted: bool = False, end: str = "first") -> None:
         """edged starts."""
+        missed = [] if rebooted else [(at, fact) for at, fact in self.past if at >= self.seen_until - 1.0]
         self.boot += 1
         self.generation += 1
         self.alive = True
@@ -162,7 +169,12 @@ class World(Dockerd):
         for action in list(self.intents.values()):
             self.feed(self.ended(action, "edged ended while it was under way"))
         self.intents = {}
-        self.engine_seen()
+        if self.list_first or not self.engine_up or self.hangs:
+            self.engine_seen()
+        for at, fact in missed:
+            self.feed(replace(fact(), at=at))
+        if not self.list_first and self.engine_up and not self.hangs:
+            self.engine_seen()
 
     def kill_edged(self) -> None:
         self.alive = False

@@ -69,3 +69,21 @@ def test_an_engine_that_is_absent_at_the_start(engine: Engine, edged: Make) -> N
     engine.start()
     # It was not running when edged first saw it, and nobody had stopped it: edged starts it.
     daemon.wait_state("worker", "healthy", 20.0)
+
+
+def test_an_engine_that_is_killed_stops_what_it_finds_and_that_is_nobodys_wish(engine: Engine, edged: Make) -> None:
+    engine.run("plain")
+    engine.run("mine")
+    daemon = edged({"apps": {"plain": QUICK, "mine": QUICK}}).start()
+    daemon.wait_state("plain", "healthy")
+    engine.client.stop("mine", timeout=1)
+    daemon.wait_state("mine", "stopped")
+    engine.crash()
+    daemon.wait_event("alert.raised", name="EngineDown")
+    # While it loads it sends SIGTERM to the survivors, and its history tells of that as of any docker stop.
+    engine.start()
+    daemon.wait_event("alert.cleared", name="EngineDown")
+    daemon.wait_state("plain", "healthy", 20.0)
+    assert engine.pid("plain") > 0
+    assert daemon.app("plain")["recovery"]["budget_used"] == 0
+    assert daemon.app("mine")["state"] == "stopped"
