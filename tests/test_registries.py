@@ -58,7 +58,14 @@ def test_facts_round_trip() -> None:
 
 def test_the_readme_knows_only_verbs_that_exist() -> None:
     text = (REPO / "README.md").read_text()
-    named = set(re.findall(r"`?edged ([a-z]+)\b(?! edge)", text)) & {*VERBS, "report", "drill", "fleet", "deploy", "doctor"}
+    named = set(re.findall(r"`?edged ([a-z]+)\b(?! edge)", text)) & {
+        *VERBS,
+        "report",
+        "drill",
+        "fleet",
+        "deploy",
+        "doctor",
+    }
     assert named <= VERBS.keys()
     assert {"run", "check", "status", "alerts", "restart", "maintenance"} <= named
 
@@ -66,3 +73,13 @@ def test_the_readme_knows_only_verbs_that_exist() -> None:
 def test_scripts_named_in_the_readme_exist() -> None:
     for script in re.findall(r"`scripts/([a-z-]+)`", (REPO / "README.md").read_text()):
         assert (REPO / "scripts" / script).stat().st_mode & 0o111, script
+
+
+def test_every_alert_is_documented() -> None:
+    sources = "".join(p.read_text() for p in (REPO / "edged" / "judge").glob("*.py"))
+    raised = r'advance\(\s*"{0}"|"{0}": |yield "{0}"|name="{0}"'
+    words = set(re.findall(r'"([A-Z][A-Za-z]+)"', sources))
+    named = {word for word in words if re.search(raised.format(word), sources)}
+    documented = set(re.findall(r"^\| ([A-Z][A-Za-z]+) \|", (REPO / "docs" / "alerts.md").read_text(), re.MULTILINE))
+    assert {"AppDown", "EngineDown", "DiskFull", "HighMemory"} <= named
+    assert named <= documented
