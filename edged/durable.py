@@ -89,7 +89,8 @@ class Differ:
 def restore(stored: Mapping[str, bytes], config: Config) -> State:
     """The state that a new run begins with.
 
-    Dependencies that are not watched any more come along: the judge takes leave of them and of their alerts. A part that cannot be read is left out: edged then begins anew with that app, which is safer than not at all.
+    Dependencies that are not watched any more come along: the judge takes leave of them and of their alerts. A part
+    that cannot be read is left out: edged then begins anew with that app, which is safer than not at all.
     """
     apps: dict[str, AppState] = {}
     remembered: dict[str, Kept] = {}

@@ -122,7 +122,7 @@ class EngineWatcher:
         return dict(self._beats)
 
     def _dated(self, change: ContainerChanged) -> ContainerChanged:
-        """What happened while edged or the engine was away is told with the time at which it happened, not as of now."""
+        """What happened while edged or the engine was away is told with its own time, not as of now."""
         age = self._clock.wall() - change.time
         return change if age < _FRESH else replace(change, at=self._clock.now() - age)
 

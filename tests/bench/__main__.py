@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Prints figure and bar of each measurement; exit 1 when a bar is missed.",
-        epilog="needs root and dockerd (scripts/test installs it); starts an engine and a broker of its own on loopback",
+        epilog="needs root and dockerd (scripts/test installs it); starts an engine and a broker of its own",
     )  # fmt: skip
     parser.add_argument("what", nargs="*", help=f"default: all of {', '.join(BENCHES)}")
     parser.add_argument("--count", type=int, default=20, metavar="N", help="repetitions (default 20)")
