@@ -7,7 +7,7 @@ from msgspec import Struct
 from ..vocabulary.state import AppState
 from . import needs
 from .outcome import View
-from .run import engine_restarts_it, runs, signalled, waits_for_stop
+from .run import engine_restarts_it, runs, waits_for_stop, was_signalled
 
 CREATED_GRACE = 30.0
 """Seconds for which a container that was created is left to whoever created it, to be started."""
@@ -102,7 +102,7 @@ def _left_to_others(app: AppState, now: float) -> Hold | None:
         return Hold("", until)
     # Docker waits longer from try to try, up to a minute, and an event does not tell whether it still tries: a look
     # at the container does. After a signal through the engine it does not try.
-    seen_down = app.died_at is None or app.seen_at > app.died_at or signalled(app, app.died_at)
+    seen_down = app.died_at is None or app.seen_at > app.died_at or was_signalled(app, app.died_at)
     return None if seen_down else Hold()
 
 

@@ -13,6 +13,7 @@ from . import run
 from .identity import assign, discovered_app, discovers, owner, selects
 from .outcome import Judgement
 from .probes import mended
+from .reconcile import reconcile
 from .vanished import farewell
 
 FORGET_DISCOVERED = 600.0
@@ -28,7 +29,7 @@ def listed(state: State, fact: ContainersListed, config: Config, now: float) -> 
     for name, app in state.apps.items():
         if name not in found and _forgotten(app, now):
             continue
-        apps[name] = run.reconcile(app, found.get(name), config, fact.at, outage=outage)
+        apps[name] = reconcile(app, found.get(name), config, fact.at, outage=outage)
     taken = {c.id for c in found.values()}
     for container in fact.containers:
         if container.id in taken or not discovers(config, container.labels):
@@ -36,7 +37,7 @@ def listed(state: State, fact: ContainersListed, config: Config, now: float) -> 
         name, app_config, problems = discovered_app(config, container)
         if name not in apps:
             fresh = discover(name, app_config, problems, state.remembered.get(name, Kept()), now)
-            apps[name] = run.reconcile(fresh, container, config, fact.at)
+            apps[name] = reconcile(fresh, container, config, fact.at)
     engine = state.engine if state.engine.listed else replace(state.engine, listed=True)
     new = replace(state, apps=apps, remembered={}, engine=engine)
     return Judgement(new, events=farewell(state, new, now), touched=tuple(apps))
@@ -62,7 +63,7 @@ def inspected(state: State, fact: ContainerInspected, config: Config, now: float
     if app.seen_at > fact.at:
         app = replace(app, container=_details(app, seen, fact.at))
     else:
-        app = run.reconcile(app, seen, config, fact.at)
+        app = reconcile(app, seen, config, fact.at)
     return _with(state, app, events)
 
 
@@ -88,9 +89,10 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
         return Judgement(state)
     app = owner(state.apps, fact.id)
     if app is None:
-        state = _recalled(state, fact)
+        recalled = _recalled(state, fact)
         if fact.action not in ("create", "start"):
-            return Judgement(state)
+            return recalled
+        state = recalled.state
         status: ContainerStatus = "running" if fact.action == "start" else "created"
         container = Container(
             id=fact.id, name=fact.name, status=status, image=fact.image, labels=fact.labels, health="none"
@@ -101,7 +103,7 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
         return _with(state, run.recalled(app, fact.action, fact.at))
     if _stale(app, fact):
         return Judgement(state)
-    new = apply(app, fact)
+    new = apply(app, fact, away=state.engine.up is False)
     return _with(state, run.doubted(new) if state.stopping else new)
 
 
@@ -113,16 +115,16 @@ def _by_engine(engine: EngineState, at: float) -> bool:
     return engine.lost_at is not None and at >= engine.lost_at and (not engine.up or at <= engine.since)
 
 
-def _recalled(state: State, fact: ContainerChanged) -> State:
+def _recalled(state: State, fact: ContainerChanged) -> Judgement:
     """An app whose container has not been looked at yet in this run is known by the id that it had in the last one."""
     for app in state.apps.values():
         if app.container is None and not app.sought and app.kept.container_id == fact.id:
-            return replace(state, apps={**state.apps, app.name: run.recalled(app, fact.action, fact.at)})
+            return _with(state, run.recalled(app, fact.action, fact.at))
     for name, kept in state.remembered.items():
         if kept.container_id == fact.id:
             told = run.recalled(AppState(name=name, config=App(), kept=kept), fact.action, fact.at).kept
-            return replace(state, remembered={**state.remembered, name: told})
-    return state
+            return Judgement(replace(state, remembered={**state.remembered, name: told}))
+    return Judgement(state)
 
 
 def _stale(app: AppState, fact: ContainerChanged) -> bool:
@@ -165,8 +167,8 @@ def _adopt(state: State, container: Container, config: Config, at: float) -> Jud
     return _with(state, run.started(bound, at) if container.status == "running" else bound)
 
 
-def apply(app: AppState, fact: ContainerChanged) -> AppState:
-    """What one event of its container makes of an app."""
+def apply(app: AppState, fact: ContainerChanged, *, away: bool = False) -> AppState:
+    """What one event of its container makes of an app. ``away``: the last words of an engine that is gone already."""
     container, at = app.container, fact.at
     assert container is not None
     match fact.action:
@@ -179,12 +181,12 @@ def apply(app: AppState, fact: ContainerChanged) -> AppState:
         case "die":
             if container.status in run.RUNS:
                 ended = replace(container, status="exited", exit_code=fact.exit_code, pid=None)
-                return run.died(replace(app, container=ended, seen_at=at), at)
+                return run.died(replace(app, container=ended, seen_at=at), at, counts=not away)
             return replace(app, container=replace(container, exit_code=fact.exit_code))
         case "kill":
-            return app if fact.signal in run.RELOADS or run.mine(app, at) else replace(app, kill_at=at)
+            return run.signalled(app, at, fact.signal)
         case "stop":
-            return run.stopped(app, at)
+            return app if away else run.stopped(app, at)
         case "oom":
             return replace(app, oom_at=at)
         case "pause":

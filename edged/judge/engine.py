@@ -20,6 +20,8 @@ SHUTDOWN = 30.0
 """So long may an engine take to stop its containers before it goes away."""
 LAST_STOP = 15.0
 """It goes away, and is seen to be gone, so soon after the last of them."""
+AT_ONCE = 3.0
+"""Its signals to all containers lie so close together."""
 ON_PURPOSE_AGAIN = 600.0
 
 
@@ -35,8 +37,8 @@ def seen(state: State, fact: EngineSeen, config: Config, now: float) -> Judgemen
         return Judgement(state if told == engine else replace(state, engine=told), events=mends)
     apps = state.apps
     if engine.up is not None:
-        shut_down = _shut_down(state, now)
-        apps = {n: _after(app, now) if fact.up else _excuse(app, now, shut_down) for n, app in apps.items()}
+        began = _shutdown_at(state, now)
+        apps = {n: _after(app, now) if fact.up else _excuse(app, now, began) for n, app in apps.items()}
     new = replace(
         engine,
         up=fact.up,
@@ -72,22 +74,25 @@ def _down(engine: EngineState, config: Config, now: float) -> tuple[EngineState,
     return replace(engine, alerts=put(engine.alerts, "EngineDown", made.alert)), made.events
 
 
-def _shut_down(state: State, now: float) -> bool:
-    """It stopped its containers before it went away: what looks like a person's stop of each was its own doing.
+def _shutdown_at(state: State, now: float) -> float | None:
+    """When it began to stop its containers before it went away; ``None``: it did not.
 
-    A person who stops one app just before the engine dies leaves others running without so much as a signal.
+    What looks like a person's stop of each was its own doing then. It signals all of them at once: a person who
+    stops one app just before leaves the others running, and so does one that dies without a shutdown.
     """
     deaths = [app.died_at for app in state.apps.values() if app.died_at is not None]
-    if not deaths or now > max(deaths) + LAST_STOP:
-        return False
+    signals = [app.kill_at for app in state.apps.values() if app.kill_at is not None and now < app.kill_at + SHUTDOWN]
+    if not deaths or not signals or now > max(deaths) + LAST_STOP:
+        return None
     running = [a for a in state.apps.values() if a.container is not None and a.container.status in RUNS]
-    return all(app.kill_at is not None and now < app.kill_at + SHUTDOWN for app in running)
+    ending = all(app.kill_at in signals for app in running)
+    return max(signals) if ending else None
 
 
-def _excuse(app: AppState, now: float, shut_down: bool) -> AppState:
+def _excuse(app: AppState, now: float, shutdown_at: float | None) -> AppState:
     """Whatever happens to the app until it is healthy again is the engine's doing."""
     kept, recent = app.kept, now - SHUTDOWN
-    if shut_down and kept.stopped is not None and kept.stopped.at >= recent:
+    if shutdown_at is not None and app.kill_at is not None and app.kill_at >= shutdown_at - AT_ONCE:
         kept = replace(kept, stopped=None)
     if kept.stopped is not None or app.condition == "missing":
         return app

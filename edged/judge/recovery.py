@@ -18,7 +18,7 @@ from .budget import within
 from .episode import give_up, held, keep, noted, wait, wake, well
 from .outcome import Outcome, View
 from .remedies import EVIDENCE_TIMEOUT, capture, next_id, remedy_action
-from .run import RUNS
+from .run import ENDING, RUNS, begun
 
 LOST_AFTER = 30.0
 """Seconds beyond its own time-out after which an action that never came back counts as failed."""
@@ -160,11 +160,11 @@ def perform(app: AppState, remedy: str, reason: str, view: View) -> Outcome:
         action_id=action_id,
         acted_at=view.now,
         carried_at=0.0,
-        failed_at=0.0,
         deadline=deadline,
     )
-    # Signals of before have nothing to do with what comes now.
-    app = replace(app, kill_at=None)
+    if remedy in ENDING:
+        # Signals of before have nothing to do with the end that comes now.
+        app, recovery = replace(app, kill_at=None), replace(recovery, failed_at=0.0)
     automatic = remedy in ("start", "restart") and not recovery.command
     told = ActionStarted(
         subject=app.name,
@@ -228,5 +228,7 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
                 next_in=recovery.next_at - now,
             )
             events.append(told)
-    recovery = replace(recovery, phase="idle", action_id="", command="", failed_at=now)
+    if recovery.remedy in ENDING and not begun(app):
+        recovery = replace(recovery, failed_at=now)
+    recovery = replace(recovery, phase="idle", action_id="", command="")
     return Outcome(wake(keep(app, recovery), recovery.next_at), events=tuple(events))

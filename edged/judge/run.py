@@ -20,10 +20,13 @@ LATE = 5.0
 """Seconds by which the engine's news may come later than its answers."""
 KILL_MEMORY = 120.0
 """Seconds for which a signal explains a death: a slow stop has its whole time-out in between."""
+SIGKILL = 9
 BY_HAND = "a person, with docker stop"
 RELOADS = (1, 10, 12, 28)
 """HUP, USR1, USR2, WINCH: what programs are told to read their files again with. They end nothing."""
 DEATHS_KEPT = 3600.0
+ENDING = ("restart", "stop")
+"""Remedies that end the present run."""
 POLICIES = ("always", "unless-stopped", "on-failure")
 RESOURCE_ALERTS = ("HighMemory", "MemoryLeak", "HighCpu", "CpuThrottled")
 """Alerts about what runs. They say nothing of a container that does not."""
@@ -38,7 +41,7 @@ def engine_restarts_it(app: AppState) -> bool:
     return app.container is not None and app.container.restart_policy in POLICIES
 
 
-def signalled(app: AppState, at: float) -> bool:
+def was_signalled(app: AppState, at: float) -> bool:
     """Somebody sent it a signal through the engine shortly before."""
     return app.kill_at is not None and at < app.kill_at + KILL_MEMORY
 
@@ -57,22 +60,24 @@ def begun(app: AppState) -> bool:
 
 def under_way(app: AppState) -> bool:
     """edged's own restart or stop is under way: until a new run begins, deaths and stops are its doing."""
-    return app.kept.recovery.phase in ("acting", "verifying") and _ends_runs(app)
+    recovery = app.kept.recovery
+    return recovery.phase in ("acting", "verifying") and recovery.remedy in ENDING and not begun(app)
 
 
 def mine(app: AppState, at: float) -> bool:
     """The same, and for a moment after it failed: the engine's news of it may be late."""
+    return under_way(app) or (_half_done(app) and at < app.kept.recovery.failed_at + LATE)
+
+
+def _half_done(app: AppState) -> bool:
+    """A restart or stop that edged gave up on may have ended the run all the same, or may yet do so."""
     failed_at = app.kept.recovery.failed_at
-    return under_way(app) or (failed_at > 0.0 and at < failed_at + LATE and _ends_runs(app))
-
-
-def _ends_runs(app: AppState) -> bool:
-    return app.kept.recovery.remedy in ("restart", "stop") and not begun(app)
+    return failed_at > 0.0 and (app.started_at is None or app.started_at < failed_at)
 
 
 def _left_over(app: AppState) -> bool:
-    """The end of a restart that edged gave up on, and that nobody but edged had asked the engine for."""
-    return app.kept.recovery.failed_at > 0.0 and _ends_runs(app) and app.kill_at is None
+    """Such an end, when nobody but edged has asked the engine for it."""
+    return _half_done(app) and app.kill_at is None
 
 
 def bind(app: AppState, container: Container, config: Config, at: float) -> AppState:
@@ -145,9 +150,19 @@ def _starter(app: AppState) -> Starter:
     if recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart") and not begun(app):
         return "edged"
     at = app.died_at if app.died_at is not None else app.seen_at
-    if app.kept.stopped is not None or signalled(app, at) or not engine_restarts_it(app):
+    if app.kept.stopped is not None or was_signalled(app, at) or not engine_restarts_it(app):
         return "person"
     return "engine"
+
+
+def signalled(app: AppState, at: float, signal: int | None) -> AppState:
+    """Somebody sends it a signal through the engine, perhaps to end it."""
+    if signal in RELOADS or mine(app, at):
+        return app
+    if signal == SIGKILL and app.kill_at is not None and at < app.kill_at + KILL_MEMORY:
+        # The second half of a stop, for those that do not heed the first.
+        return app
+    return replace(app, kill_at=at)
 
 
 def died(app: AppState, at: float, *, counts: bool = True) -> AppState:
@@ -160,7 +175,7 @@ def died(app: AppState, at: float, *, counts: bool = True) -> AppState:
     if counts and not own:
         deaths = (*within(deaths, at, DEATHS_KEPT)[-19:], at)
     kept = replace(app.kept, deaths=deaths, paused_by_edged=False)
-    suspect = signalled(app, at) and not own
+    suspect = was_signalled(app, at) and not own
     return replace(
         app, died_at=at, suspect_until=at + STOP_GRACE if suspect else 0.0, probe=Streak(), usage=None, kept=kept
     )
@@ -205,57 +220,3 @@ def doubted(app: AppState, *, unsure: bool = True) -> AppState:
 def resumed(app: AppState, at: float) -> AppState:
     """It runs on after a pause. Probes that were sent meanwhile say nothing."""
     return replace(app, seen_at=at, known_since=at, probe=Streak(), kept=replace(app.kept, paused_by_edged=False))
-
-
-def reconcile(app: AppState, found: Container | None, config: Config, at: float, *, outage: bool = False) -> AppState:
-    """The app as a list or an inspection of time ``at`` shows it. Events seen since then are newer and win.
-
-    ``outage``: it is the first look since the engine came back, which explains whatever ended meanwhile.
-    """
-    if app.seen_at > at:
-        return app if app.sought else replace(app, sought=True)
-    known = app.container
-    if found is None:
-        return gone(app, at)
-    if known is None or known.id != found.id:
-        return bind(app, found, config, at)
-    merged = merge(known, found)
-    killed_for_memory = merged.oom_killed and not known.oom_killed
-    app = replace(app, container=merged, seen_at=at, oom_at=at if killed_for_memory else app.oom_at)
-    if known.status in RUNS and merged.status not in RUNS:
-        return died(app, at, counts=not outage)
-    if merged.status not in RUNS:
-        return app
-    if known.status not in RUNS:
-        return started(app, at)
-    if _another_run(known, found):
-        return started(died(app, at, counts=not outage), at)
-    if known.status == "paused" and merged.status == "running":
-        return resumed(app, at)
-    recovery = app.kept.recovery
-    pausing = recovery.phase == "acting" and recovery.remedy == "pause"
-    if app.kept.paused_by_edged and merged.status == "running" and not pausing:
-        return replace(app, kept=replace(app.kept, paused_by_edged=False))
-    return app
-
-
-def _another_run(known: Container, found: Container) -> bool:
-    """It was started anew and the events that told so were missed."""
-    return known.started_at is not None and found.started_at is not None and known.started_at != found.started_at
-
-
-def merge(known: Container, seen: Container) -> Container:
-    """What was seen now, completed with what only an inspect tells."""
-    ran, runs_now = known.status in RUNS, seen.status in RUNS
-    same_run = ran and runs_now and not _another_run(known, seen)
-    return replace(
-        seen,
-        restart_policy=seen.restart_policy if seen.restart_policy is not None else known.restart_policy,
-        pid=seen.pid if seen.pid is not None or not same_run else known.pid,
-        started_at=seen.started_at if seen.started_at is not None or not same_run else known.started_at,
-        created_at=seen.created_at if seen.created_at is not None else known.created_at,
-        oom_killed=seen.oom_killed or (known.oom_killed and not runs_now),
-        exit_code=seen.exit_code if seen.exit_code is not None or ran or runs_now else known.exit_code,
-        image=seen.image or known.image,
-        image_id=seen.image_id or known.image_id,
-    )

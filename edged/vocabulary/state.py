@@ -112,7 +112,7 @@ class Recovery(Struct, frozen=True):
     carried_at: float = 0.0
     """When the engine said that it had carried it out; 0: not known."""
     failed_at: float = 0.0
-    """When the last attempt failed; 0: it did not. What it set going may still come to its end."""
+    """When its last restart or stop failed; 0: it did not. What that set going may still come to its end."""
     attempts: int = 0
     """Since it last stayed healthy for ``restart.reset_after``."""
     episode: int = 0

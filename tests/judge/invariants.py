@@ -59,6 +59,9 @@ class Keeper:
         new_actions = [a for _, a in world.asked[self.seen_actions :]]
         new_events = [e for _, e in world.told[self.seen_events :]]
         self.seen_actions, self.seen_events = len(world.asked), len(world.told)
+        for name in [n for n, at in self.stopped.items() if world.now > at + HEARD]:
+            if name in world.boxes and world.boxes[name].up:
+                self.started(name)  # Somebody started it since.
         for action in new_actions:
             self.check_action(action)
         for event in new_events:
@@ -73,6 +76,9 @@ class Keeper:
 
     def check_stops(self) -> None:
         """Nothing is taken for a person's stop that was none."""
+        if not self.world.state.engine.listed:
+            # An edged that was away is just being told what happened, one thing after the other.
+            return
         for name, app in self.world.state.apps.items():
             stopped = app.kept.stopped
             if stopped is not None and stopped.by.startswith("a person"):

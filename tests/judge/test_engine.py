@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from edged.config import Config
 from edged.judge import next_wake
 from edged.vocabulary import facts
 from edged.vocabulary.events import AlertCleared, AlertFlapping, AlertRaised, RecoveryFailed, RecoverySucceeded
 
+from .dockerd import UNIX
 from .world import World, app, probed
 
 NEVER = {"after": 0.0}
@@ -100,6 +102,32 @@ def test_a_stop_by_a_person_just_before_a_crash_of_the_engine_is_still_a_persons
     w.run(10.0).wake_engine()
     w.run(60.0)
     assert w.condition("a") == "stopped"
+
+
+def test_even_just_before_a_shutdown_if_the_others_were_stopped_later() -> None:
+    w = world(a=app(), b=app(), c=app())
+    w.docker_stop("a")
+    w.run(5.0)
+    w.stop_engine()
+    w.run(10.0)
+    w.start_engine()
+    w.run(60.0)
+    assert w.condition("a") == "stopped" and w.condition("b") == w.condition("c") == "healthy"
+
+
+@pytest.mark.parametrize("action", ["die", "stop"])
+def test_last_words_that_come_after_the_engine_was_seen_to_be_gone_are_its_own(action: Any) -> None:
+    w = world(a=app(), b=app())
+    w.stop_engine(heard=False)
+    for word in ("kill", "die", "stop"):
+        box = w.boxes["a"]
+        w.feed(facts.ContainerChanged(at=w.now, id=box.id, name="a", action=word, time=UNIX + w.now))  # type: ignore[arg-type]
+        if word == action:
+            break
+    w.run(10.0)
+    w.start_engine()
+    w.run(10.0)
+    assert w.condition("a") == "healthy" and charged(w) == {"a": 0, "b": 0} and not w.app("a").kept.deaths
 
 
 def test_a_slow_shutdown_is_a_shutdown() -> None:

@@ -308,6 +308,18 @@ def test_a_restart_that_fails_half_way_is_not_taken_for_a_stop_by_a_person() -> 
     assert w.boxes["a"].up
 
 
+@pytest.mark.parametrize("late", [0.01, 0.3, 3.0])
+def test_not_even_when_the_news_comes_while_the_next_attempt_is_on_its_way(late: float) -> None:
+    w = one()
+    w.boxes["a"].start_error = "port is already allocated"
+    w.command("restart", app="a")
+    w.stream_at = w.now + 0.1 + late
+    w.run(5.0)
+    assert w.app("a").kept.stopped is None
+    w.boxes["a"].start_error = ""
+    w.until(lambda: w.condition("a") == "healthy")
+
+
 def test_neither_is_one_that_the_engine_carries_out_long_after_it_was_given_up() -> None:
     w = World({"a": probed(restart=RULES | {"enabled": True}, health={"failures": 1, "start_period": 0.0})}).run(5.0)
     w.lost.add("RestartContainer")
