@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ..vocabulary.events import Event, RecoveryGaveUp, RecoveryHeld, RecoverySucceeded
 from ..vocabulary.state import AppState, Recovery
 from . import verify
-from .ailment import Ailment, Hold
+from .ailment import Ailment, Hold, excused
 from .budget import backoff, jitter, within
 from .outcome import Outcome, View, earliest
 
@@ -30,10 +30,19 @@ def held(app: AppState, ill: Ailment, why: Hold) -> Outcome:
     return Outcome(wake(keep(app, recovery), why.until), events=tuple(events))
 
 
+def spent(app: AppState, view: View) -> bool:
+    """The budget will not allow the next attempt when its time has come."""
+    recovery, rules = app.kept.recovery, app.config.restart
+    if recovery.open or excused(app, view):
+        return False
+    at = max(view.now, recovery.next_at)
+    return len(within(recovery.charged, at, rules.per)) >= int(rules.budget)
+
+
 def give_up(app: AppState, ill: Ailment, view: View) -> Outcome:
     """The budget is spent: the circuit opens, and one slow retry is made now and then."""
     recovery = app.kept.recovery
-    wait = _slow(app, view)
+    wait = slow(app, view)
     recovery = replace(recovery, open=True, next_at=view.now + wait)
     told = RecoveryGaveUp(subject=app.name, ailment=ill.name, attempts=recovery.attempts, retry_in=wait)
     return Outcome(wake(keep(app, recovery), recovery.next_at), events=(told,))
@@ -87,11 +96,12 @@ def wait(app: AppState, view: View) -> float:
     """Seconds until the next attempt."""
     recovery, rules = app.kept.recovery, app.config.restart
     if recovery.open:
-        return _slow(app, view)
+        return slow(app, view)
     return backoff(recovery.attempts, rules.backoff, rules.max_backoff) * _jitter(app, view)
 
 
-def _slow(app: AppState, view: View) -> float:
+def slow(app: AppState, view: View) -> float:
+    """The same while the circuit is open."""
     return float(app.config.restart.retry_after) * _jitter(app, view)
 
 

@@ -15,10 +15,10 @@ from . import verify
 from .ailment import Ailment, ailment, excused, hold
 from .answer import failed, succeeded
 from .budget import within
-from .episode import give_up, held, keep, noted, wait, wake, well
+from .episode import give_up, held, keep, noted, slow, spent, wait, wake, well
 from .outcome import Outcome, View
 from .remedies import EVIDENCE_TIMEOUT, capture, next_id, remedy_action
-from .run import ENDING, RUNS, begun
+from .run import ENDING, begun, runs
 
 LOST_AFTER = 30.0
 """Seconds beyond its own time-out after which an action that never came back counts as failed."""
@@ -49,14 +49,12 @@ def _idle(app: AppState, view: View) -> Outcome:
     if why_not is not None:
         return held(app, ill, why_not)
     recovery = replace(app.kept.recovery, held="")
-    rules, now = app.config.restart, view.now
-    if not recovery.open and not excused(app, view):
-        at = max(now, recovery.next_at)
-        if len(within(recovery.charged, at, rules.per)) >= rules.budget:
-            return give_up(keep(app, recovery), ill, view)
-    if now < recovery.next_at:
-        return Outcome(wake(keep(app, recovery), recovery.next_at))
-    return _begin(keep(app, recovery), ill, view)
+    app = keep(app, recovery)
+    if spent(app, view):
+        return give_up(app, ill, view)
+    if view.now < recovery.next_at:
+        return Outcome(wake(app, recovery.next_at))
+    return _begin(app, ill, view)
 
 
 def _begin(app: AppState, ill: Ailment, view: View) -> Outcome:
@@ -215,19 +213,19 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
     if recovery.command:
         code = "engine_down" if view.state.engine.up is False else "not_healthy"
         events.extend(failed(view.state, recovery.command, code, f"{app.name}: {why}"))
-        if recovery.remedy == "stop" and app.container is not None and app.container.status in RUNS:
-            app = replace(app, kept=replace(app.kept, stopped=None))
-    elif automatic and not interrupted:
+    elif automatic and recovery.ailment and not interrupted:
         recovery = replace(recovery, next_at=max(recovery.next_at, now + wait(app, view)))
-        if recovery.ailment:
-            told = RecoveryFailed(
-                subject=app.name,
-                ailment=recovery.ailment,
-                attempt=recovery.attempts,
-                reason=why,
-                next_in=recovery.next_at - now,
-            )
-            events.append(told)
+        over = spent(keep(app, recovery), view)
+        told = RecoveryFailed(
+            subject=app.name,
+            ailment=recovery.ailment,
+            attempt=recovery.attempts,
+            reason=why,
+            next_in=slow(app, view) if over else recovery.next_at - now,
+        )
+        events.append(told)
+    if recovery.remedy == "stop" and runs(app):
+        app = replace(app, kept=replace(app.kept, stopped=None))
     if recovery.remedy in ENDING and not begun(app):
         recovery = replace(recovery, failed_at=now)
     recovery = replace(recovery, phase="idle", action_id="", command="")

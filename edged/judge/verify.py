@@ -30,7 +30,7 @@ def at_its_word(app: AppState, now: float) -> AppState | None:
     if container is None or begun(app) or now < word_at(app):
         return None
     if recovery.remedy == "stop":
-        if container.status not in RUNS:
+        if container.status not in RUNS or not recovery.carried_at:
             return None
         return died(replace(app, container=replace(container, status="exited", pid=None)), now)
     if recovery.remedy == "start" and container.status not in RUNS:

@@ -129,6 +129,20 @@ def test_a_stop_survives_a_restart_of_edged_in_its_middle() -> None:
     assert w.condition("a") == "stopped" and w.actions("a") == ["StopContainer"]
 
 
+def test_a_stop_that_came_to_nothing_while_edged_was_away_is_not_believed_for_ever() -> None:
+    w = one()
+    w.lost.add("StopContainer")
+    w.command("stop", app="a")
+    w.run(1.0)
+    w.restart_edged()
+    w.lost.clear()
+    w.run(200.0)
+    assert w.app("a").kept.stopped is None
+    w.crash("a")
+    w.run(5.0)
+    assert w.condition("a") == "healthy"
+
+
 def test_start_starts_what_was_stopped() -> None:
     w = one()
     w.command("stop", app="a")

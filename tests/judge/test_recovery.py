@@ -112,6 +112,7 @@ def test_giving_up_is_said_when_it_is_known_and_not_after_one_more_wait() -> Non
     failed = [t for t, e in w.told if isinstance(e, RecoveryFailed)]
     gave_up = [t for t, e in w.told if isinstance(e, RecoveryGaveUp)]
     assert gave_up == failed[-1:]
+    assert w.events(RecoveryFailed)[-1].next_in == w.events(RecoveryGaveUp)[0].retry_in
 
 
 def test_it_is_never_abandoned_one_slow_retry_follows_the_other() -> None:
