@@ -162,6 +162,6 @@ def settle_alerts(app: AppState, view: View) -> Outcome:
         app = replace(app, kept=replace(app.kept, alerts=alerts))
     deaths = within(app.kept.deaths, now, app.config.restart.per)
     if len(deaths) >= CRASH_DEATHS:
-        due.append(deaths[-CRASH_DEATHS] + app.config.restart.per)
+        due.append(sorted(deaths)[-CRASH_DEATHS] + app.config.restart.per)
     due.append(_oom_until(app, now))
     return Outcome(replace(app, wake_at=earliest(app.wake_at, *due)), events=tuple(events))

@@ -182,7 +182,7 @@ def _leak(app: AppState, usage: Usage, limit: int) -> Reading:
         value=left,
         threshold=rules.horizon,
         summary=f"{app.name}'s memory grows by {found.slope * 3600.0 / 2**20:.1f} MiB an hour and hits its limit in "
-        f"{left / 3600.0:.1f} h",
+        f"{f'{left / 3600.0:.1f} h' if left >= 3600.0 else f'{left / 60.0:.1f} min'}",
         advice="look for a leak; plan a restart before then",
     )
 

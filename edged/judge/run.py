@@ -59,9 +59,14 @@ def begun(app: AppState) -> bool:
 
 
 def under_way(app: AppState) -> bool:
-    """edged's own restart or stop is under way: until a new run begins, deaths and stops are its doing."""
+    """edged's own restart or stop is under way: until a new run begins, deaths and stops are its doing.
+
+    As long as the engine is at it, a new run may be one that Docker's own policy began just before.
+    """
     recovery = app.kept.recovery
-    return recovery.phase in ("acting", "verifying") and recovery.remedy in ENDING and not begun(app)
+    if recovery.remedy not in ENDING:
+        return False
+    return recovery.phase == "acting" or (recovery.phase == "verifying" and not begun(app))
 
 
 def mine(app: AppState, at: float) -> bool:
@@ -147,7 +152,8 @@ def started(app: AppState, at: float) -> AppState:
 
 def _starter(app: AppState) -> Starter:
     recovery = app.kept.recovery
-    if recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart") and not begun(app):
+    pending = recovery.phase == "acting" or (recovery.phase == "verifying" and not begun(app))
+    if pending and recovery.remedy in ("start", "restart"):
         return "edged"
     at = app.died_at if app.died_at is not None else app.seen_at
     if app.kept.stopped is not None or was_signalled(app, at) or not engine_restarts_it(app):

@@ -112,6 +112,18 @@ def test_an_engine_that_says_yes_to_the_start_of_what_it_is_restarting_proves_no
     assert w.actions("a") == ["StartContainer"] and not w.events(RecoverySucceeded)
 
 
+def test_a_run_that_docker_began_just_before_does_not_make_the_restart_a_persons() -> None:
+    w = World({"a": probed(health=HEALTH)}, boxes={"a": {"policy": "always"}}).run(10.0)
+    w.probe("a", False)
+    w.run(0.0025)
+    assert w.actions("a") == ["RestartContainer"]
+    box = w.boxes["a"]
+    for word in ("die", "start", "kill", "die", "stop"):
+        w.change(box, word)
+        w.run(0.01)
+    assert w.app("a").kept.stopped is None and "stopped" not in [e.new for e in w.events(AppChanged)]
+
+
 def test_dying_in_the_middle_is_a_failure() -> None:
     w = ill()
     w.run(1.0)
