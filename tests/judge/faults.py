@@ -266,6 +266,11 @@ class Faults:
         w.reload(replace(w.config, apps=apps), (f"apps.{name}",))
 
     def again(self) -> None:
-        """A fact that was heard before is told once more, as it was then."""
-        if self.heard and self.world.alive:
-            self.world.feed(self.rng.choice(self.heard))
+        """A fact that was heard before is told once more, as it was then.
+
+        Not one of several of the same instant: what comes twice at once is one message to the observer.
+        """
+        at = [fact.at for fact in self.heard]
+        old = [fact for fact in self.heard if at.count(fact.at) == 1]
+        if old and self.world.alive:
+            self.world.feed(self.rng.choice(old))
