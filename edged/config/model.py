@@ -213,6 +213,65 @@ class Restart(Section, frozen=True, kw_only=True):
     verify_within: LongInterval = 60.0
 
 
+class Latency(Section, frozen=True, kw_only=True):
+    """A classic Prometheus histogram of seconds."""
+
+    histogram: str
+
+
+class Errors(Section, frozen=True, kw_only=True):
+    """Which counter counts all requests, and which of its labels mark the failed ones (``5..`` matches as a regex)."""
+
+    total: str
+    failed: dict[str, str] = {}
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """The app's own Prometheus endpoint."""
+
+    url: HttpUrl
+    every: Interval = 15.0
+    timeout: Timeout = 5.0
+    latency: Latency | None = None
+    errors: Errors | None = None
+
+
+class Gate(Section, frozen=True, kw_only=True):
+    """When a new artifact may stay."""
+
+    window: LongInterval = 60.0
+    min_samples: Count = 20
+    latency: Annotated[float, Meta(ge=1, le=100)] = 1.2
+    errors: Share = 0.01
+
+
+class ReloadBy(Section, frozen=True, kw_only=True):
+    """Exactly one of ``signal`` and ``http`` (a POST)."""
+
+    signal: Annotated[str, Meta(title="signal name", pattern=r"^((SIG)?[A-Z][A-Z0-9]{1,7})?$")] = ""
+    http: HttpUrl = ""
+
+
+ContainerPath = Annotated[str, Meta(title="path in the container", pattern=r"^/[^\x00]*[^/\x00]$")]
+
+
+class Model(Section, frozen=True, kw_only=True):
+    path: ContainerPath
+    delivery: Literal["mount", "copy"] = "mount"
+    reload: Literal["restart"] | ReloadBy = "restart"
+    gate: Gate = Gate()
+    keep: Annotated[int, Meta(ge=2, le=100)] = 3
+
+
+class AppConfigFile(Section, frozen=True, kw_only=True):
+    path: ContainerPath
+    delivery: Literal["mount", "copy"] = "copy"
+    reload: Literal["restart"] | ReloadBy = "restart"
+    schema: FilePath = ""
+    gate: Gate = Gate()
+    keep: Annotated[int, Meta(ge=2, le=100)] = 3
+
+
 class Label(Section, frozen=True, kw_only=True):
     """Finds the container by a label, ``key=value`` or just ``key``, for names that change with every start."""
 
@@ -228,6 +287,9 @@ class App(Section, frozen=True, kw_only=True):
     memory: Memory = Memory()
     cpu: Cpu = Cpu()
     restart: Restart = Restart()
+    metrics: Metrics | None = None
+    model: Model | None = None
+    app_config: AppConfigFile | None = None
     given: Annotated[tuple[str, ...], Internal] = ()
     """The keys that the file sets for this app, as in ``health.http``, sorted. Labels do not override them, even
     where the file says the same as the default. It travels with the app because ``judge`` sees nothing else."""

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from ..config import Config
 from ..vocabulary import facts
 from ..vocabulary.actions import Action
+from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import AppState, Recovery, State
-from . import containers, engine, host, lifecycle, probes, recovery, resources
+from . import containers, deployment, engine, gating, host, lifecycle, probes, recovery, resources
 from .app import see, settle
 from .commands import received
 from .guard import refusal
@@ -41,8 +42,9 @@ def listed(state: State, fact: facts.ContainersListed, config: Config, now: floa
 
 def action_finished(state: State, fact: facts.ActionFinished, config: Config, now: float) -> Judgement:
     """Every outcome is told; the app's own machine or the engine's draws the conclusions."""
+    name = fact.subject.removesuffix(SIDE)
     ended = ActionEnded(
-        subject=fact.subject,
+        subject=name,
         action_id=fact.action_id,
         action=fact.action,
         ok=fact.ok,
@@ -51,12 +53,20 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
         result=fact.result,
     )
     state = engine.restart_finished(state, fact, config, now).state
-    app = state.apps.get(fact.subject)
+    app = state.apps.get(name)
     if app is None:
         return Judgement(state, events=(ended,))
-    outcome = recovery.finished(app, fact, View(state, config, now))
-    new = replace(state, apps={**state.apps, app.name: outcome.app})
-    return Judgement(new, outcome.actions, (ended, *outcome.events), (app.name,))
+    view = View(state, config, now)
+    recovered = recovery.finished(app, fact, view)
+    deployed = deployment.finished(recovered.app, fact, view)
+    new = replace(state, apps={**state.apps, app.name: deployed.app})
+    events = (ended, *recovered.events, *deployed.events)
+    return Judgement(new, (*recovered.actions, *deployed.actions), events, (app.name,))
+
+
+def traffic_sampled(state: State, fact: facts.TrafficSampled, config: Config, now: float) -> Judgement:
+    app = state.apps.get(fact.app)
+    return Judgement(state) if app is None else gating.traffic(app, fact, View(state, config, now))
 
 
 RULES: dict[type[facts.Fact], Rule] = {
@@ -70,6 +80,7 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.ResourcesSampled: resources.sampled,
     facts.HostSampled: host.sampled,
     facts.ProbeFinished: probes.probe_finished,
+    facts.TrafficSampled: traffic_sampled,
     facts.CheckFailed: probes.check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from ..vocabulary.deployments import TOUCHING
 from ..vocabulary.state import AppState
 from . import needs
 from .outcome import View
@@ -73,6 +74,8 @@ def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:
         return Hold(f"in maintenance by {kept.maintenance.owner}", kept.maintenance.until)
     if not view.state.engine.up:
         return Hold("the container engine does not answer")
+    if kept.deployment is not None and kept.deployment.phase in TOUCHING:
+        return Hold(f"a deployment is under way ({kept.deployment.phase})")
     if waits_for_stop(app, now):
         return Hold("", app.suspect_until)
     left_to = _left_to_others(app, now) if ill.remedy == "start" else _being_stopped(app, now)

@@ -58,7 +58,25 @@ def succeeded(state: State, command_id: str, message: str) -> tuple[CommandAnswe
     )
 
 
-def failed(state: State, command_id: str, reason: str, message: str) -> tuple[CommandAnswered, ...]:
+def running(state: State, command_id: str, phase: str, message: str) -> tuple[CommandAnswered, ...]:
+    """It goes on: for whoever follows it."""
+    command = state.commands.get(command_id)
+    if command is None:
+        return ()
+    return (
+        CommandAnswered(
+            subject=command.app,
+            id=command.id,
+            command=command.type,
+            origin=command.origin,
+            status="running",
+            message=message,
+            result={"phase": phase},
+        ),
+    )
+
+
+def failed(state: State, command_id: str, reason: str, message: str, phase: str = "") -> tuple[CommandAnswered, ...]:
     command = state.commands.get(command_id)
     if command is None:
         return ()
@@ -71,5 +89,6 @@ def failed(state: State, command_id: str, reason: str, message: str) -> tuple[Co
             status="failed",
             reason=reason,
             message=message,
+            result={"phase": phase} if phase else {},
         ),
     )

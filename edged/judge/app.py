@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from ..vocabulary.events import AppChanged, Event, MaintenanceChanged
 from ..vocabulary.state import AppState
+from . import deployment
 from .app_alerts import settle_alerts
 from .condition import condition, settles_at
 from .outcome import Outcome, View, earliest
@@ -45,12 +46,14 @@ def settle(app: AppState, view: View) -> Outcome:
     app, ended = _maintenance(app, view.now)
     alerted = settle_alerts(app, view)
     stepped = step(alerted.app, view)
-    events = (*ended, *alerted.events, *stepped.events)
-    if stepped.app.kept.recovery is alerted.app.kept.recovery:
-        return Outcome(stepped.app, stepped.actions, events)
+    deployed = deployment.step(stepped.app, view)
+    actions = (*stepped.actions, *deployed.actions)
+    events = (*ended, *alerted.events, *stepped.events, *deployed.events)
+    if deployed.app.kept.recovery is alerted.app.kept.recovery:
+        return Outcome(deployed.app, actions, events)
     # How the recovery stands is itself something that alerts tell of.
-    again = settle_alerts(stepped.app, view)
-    return Outcome(again.app, stepped.actions, (*events, *again.events))
+    again = settle_alerts(deployed.app, view)
+    return Outcome(again.app, actions, (*events, *again.events))
 
 
 def _maintenance(app: AppState, now: float) -> tuple[AppState, tuple[Event, ...]]:

@@ -8,13 +8,35 @@ from __future__ import annotations
 
 from ..vocabulary.actions import (
     Action,
+    BackUpArtifact,
+    CallHook,
     CaptureEvidence,
+    FetchBundle,
+    PlaceArtifact,
     RestartContainer,
     RestartEngine,
+    SignalContainer,
+    SmokeTest,
     StartContainer,
+    TidyArtifacts,
     UnpauseContainer,
+    ValidateArtifact,
+    VerifyArtifact,
 )
+from ..vocabulary.deployments import SIDE
 from ..vocabulary.state import AppState, State
+
+DEPLOYING = (
+    FetchBundle,
+    VerifyArtifact,
+    ValidateArtifact,
+    BackUpArtifact,
+    PlaceArtifact,
+    SignalContainer,
+    CallHook,
+    SmokeTest,
+    TidyArtifacts,
+)
 
 
 def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> str:
@@ -23,10 +45,12 @@ def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> s
         return f"another action on {action.subject} is under way"
     if isinstance(action, RestartEngine):
         return _engine(action, state)
-    app = state.apps.get(action.subject)
+    app = state.apps.get(action.subject.removesuffix(SIDE))
     if app is None:
         # What edged paused it lets go on, even when it does not watch it any more.
         return "" if isinstance(action, UnpauseContainer) and state.engine.up else f"there is no app {action.subject}"
+    if isinstance(action, DEPLOYING):
+        return _deploying(action, app, state)
     recovery = app.kept.recovery
     if recovery.phase not in ("capturing", "acting") or recovery.action_id != action.id:
         return f"another action on {action.subject} is under way"
@@ -41,6 +65,17 @@ def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> s
     if isinstance(action, RestartContainer | StartContainer) and app.container.status in ("restarting", "removing"):
         return f"{action.subject} is already {app.container.status}"
     return "" if recovery.command else _automatic(action, app, now)
+
+
+def _deploying(action: Action, app: AppState, state: State) -> str:
+    if state.stopping:
+        return "edged is stopping"
+    if isinstance(action, TidyArtifacts):
+        return "" if app.kept.tidying == action.id else f"nothing of {action.subject} is to be tidied"
+    deployment = app.kept.deployment
+    if deployment is None or deployment.action_id != action.id:
+        return f"no deployment of {action.subject} asked for it"
+    return ""
 
 
 def _engine(action: RestartEngine, state: State) -> str:

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from .deployments import Kind
+
 
 class Action(Struct, frozen=True, kw_only=True, tag=True):
     id: str
@@ -60,6 +62,94 @@ class RestartEngine(Action, frozen=True, kw_only=True):
     unit: str
 
 
+class Where(Struct, frozen=True):
+    """Where an app has its artifact, from its configuration."""
+
+    kind: Kind
+    path: str
+    """As the container sees it."""
+    delivery: str
+    """``mount`` or ``copy``."""
+    keep: int = 3
+
+
+class FetchBundle(Action, frozen=True, kw_only=True):
+    """Get a bundle into the app's staging folder; goes on where an attempt before ended."""
+
+    where: Where
+    source: str
+    deployment: str
+
+
+class VerifyArtifact(Action, frozen=True, kw_only=True):
+    """Signature, digests and listing of what was staged (or, with ``digest``, of what is kept), then a whole slot."""
+
+    where: Where
+    deployment: str
+    digest: str
+    """Of an artifact that is kept already; empty: what was staged."""
+    highest: int
+    """A sequence below is refused."""
+    quarantined: tuple[str, ...] = ()
+
+
+class ValidateArtifact(Action, frozen=True, kw_only=True):
+    """Try it, in a short-lived process of its own: a model runs, a configuration is parsed."""
+
+    where: Where
+    digest: str
+    schema: str = ""
+    """File with the JSON schema of a configuration."""
+    current: str = ""
+    """Digest of what is in place, to compare with."""
+
+
+class BackUpArtifact(Action, frozen=True, kw_only=True):
+    """Make sure that what is in place now is kept whole, wherever it came from."""
+
+    where: Where
+    container_id: str
+    current: str
+    """Digest of what should be in place; empty: from before edged's time."""
+
+
+class PlaceArtifact(Action, frozen=True, kw_only=True):
+    """Put a kept artifact in place; the same again does nothing."""
+
+    where: Where
+    container_id: str
+    digest: str
+    previous: str
+
+
+class SignalContainer(Action, frozen=True, kw_only=True):
+    container_id: str
+    signal: str
+
+
+class CallHook(Action, frozen=True, kw_only=True):
+    """POST to the app itself: ask it to read its files again."""
+
+    url: str
+
+
+class SmokeTest(Action, frozen=True, kw_only=True):
+    """Send the bundle's own inputs to the app."""
+
+    where: Where
+    digest: str
+
+
+class TidyArtifacts(Action, frozen=True, kw_only=True):
+    """Remove what is neither in place nor to go back to, beyond the newest ``where.keep``; and what was staged."""
+
+    where: Where
+    pinned: tuple[str, ...]
+    """Digests that stay in any case."""
+    deployment: str = ""
+    """Whose staging folder may go."""
+
+
 AnyAction = (
     CaptureEvidence
     | StartContainer
@@ -68,5 +158,14 @@ AnyAction = (
     | PauseContainer
     | UnpauseContainer
     | RestartEngine
+    | FetchBundle
+    | VerifyArtifact
+    | ValidateArtifact
+    | BackUpArtifact
+    | PlaceArtifact
+    | SignalContainer
+    | CallHook
+    | SmokeTest
+    | TidyArtifacts
 )
 """Every action, for decoding."""

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
+from .deployments import GateCheck
+
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -208,6 +210,27 @@ class CommandAnswered(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "command.answered"
 
 
+class DeploymentChanged(Event, frozen=True, kw_only=True):
+    """A deployment entered its next phase."""
+
+    id: str
+    kind: str
+    old: str
+    new: str
+    name: str = ""
+    version: str = ""
+    digest: str = ""
+    previous: str = ""
+    """Digest of what was in place before."""
+    code: str = ""
+    reason: str = ""
+    checks: tuple[GateCheck, ...] = ()
+    seconds: float = 0.0
+    """At the end: of the whole deployment."""
+
+    type: ClassVar[str] = "deployment.changed"
+
+
 class EventsDropped(Event, frozen=True, kw_only=True):
     """The spool was full or too old: the events with these sequence numbers were given up."""
 
@@ -246,6 +269,7 @@ AnyEvent = (
     | ConfigRefused
     | CheckBroken
     | CommandAnswered
+    | DeploymentChanged
     | EventsDropped
     | StorageTrouble
 )

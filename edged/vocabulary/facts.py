@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from .deployments import Traffic
 from .world import Container, DockerHealth, HostSample, Usage
 
 
@@ -110,6 +111,13 @@ class ProbeFinished(Fact, frozen=True, kw_only=True):
     """When the probe was sent, on edged's clock."""
 
 
+class TrafficSampled(Fact, frozen=True, kw_only=True):
+    """One scrape of an app's own metrics."""
+
+    app: str
+    traffic: Traffic
+
+
 class CheckFailed(Fact, frozen=True, kw_only=True):
     """A check could not be carried out. Neither healthy nor unhealthy."""
 
@@ -190,6 +198,7 @@ AnyFact = (
     | ResourcesSampled
     | HostSampled
     | ProbeFinished
+    | TrafficSampled
     | CheckFailed
     | ActionFinished
     | CommandReceived

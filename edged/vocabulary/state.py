@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from .deployments import Deployment, Kind, Placed, Request, Traffic
 from .events import Severity
 from .world import Container, HostSample, Usage
 
@@ -147,6 +148,12 @@ class Kept(Struct, frozen=True):
     excused: bool = False
     """It is down because the engine or the host went down: getting it up again spends no budget."""
     alerts: dict[str, Alert] = {}
+    placed: dict[Kind, Placed] = {}
+    deployment: Deployment | None = None
+    waiting: Request | None = None
+    """The deployment that comes next."""
+    tidying: str = ""
+    """Action that cleans up after the one before: the next one waits for it."""
 
 
 class AppState(Struct, frozen=True):
@@ -182,6 +189,8 @@ class AppState(Struct, frozen=True):
     trend: Trend = Trend()
     broken: dict[str, str] = {}
     """Checks that cannot be carried out, with the error."""
+    traffic: tuple[Traffic, ...] = ()
+    """Scrapes of its metrics since it last started, the newest last."""
     kept: Kept = Kept()
     wake_at: float | None = None
     """Look at it again then, even if nothing happens."""

@@ -12,6 +12,7 @@ from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import State
 from ..answer import rejected
 from ..outcome import Judgement, View
+from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
 from .maintenance import MaintenanceArgs, set_maintenance
 from .power import AppArgs, restart, start, stop
 
@@ -29,6 +30,11 @@ COMMANDS: dict[str, Command] = {
     "start": Command(AppArgs, start),
     "stop": Command(AppArgs, stop),
     "maintenance.set": Command(MaintenanceArgs, set_maintenance),
+    "model.deploy": Command(DeployArgs, deploy_model),
+    "model.rollback": Command(BackArgs, roll_back_model),
+    "config.deploy": Command(DeployArgs, deploy_config),
+    "config.rollback": Command(BackArgs, roll_back_config),
+    "deploy.cancel": Command(BackArgs, cancel),
 }
 
 

@@ -1,0 +1,201 @@
+"""What a deployment does, as actions, and what their results teach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..config import AppConfigFile, Model
+from ..vocabulary.actions import (
+    BackUpArtifact,
+    FetchBundle,
+    PlaceArtifact,
+    TidyArtifacts,
+    ValidateArtifact,
+    VerifyArtifact,
+    Where,
+)
+from ..vocabulary.deployments import SIDE, Artifact, Deployment, Kind, Placed
+from ..vocabulary.events import Event
+from ..vocabulary.state import AppState
+from .outcome import Outcome, View, earliest
+from .remedies import next_id
+
+QUARANTINED = 50
+"""Bad digests that are remembered."""
+TIDY_SECONDS = 120.0
+
+
+def rules_of(app: AppState, kind: Kind) -> Model | AppConfigFile | None:
+    """The app's configuration for this kind of artifact; ``None``: edged does not deploy it."""
+    found: Model | AppConfigFile | None = app.config.model if kind == "model" else app.config.app_config
+    return found
+
+
+def where(app: AppState, kind: Kind) -> Where:
+    rules = rules_of(app, kind)
+    if rules is None:  # taken out of the configuration meanwhile: only tidying is left
+        return Where(kind, "", "mount")
+    return Where(kind, rules.path, rules.delivery, rules.keep)
+
+
+def placed(app: AppState, kind: Kind) -> Placed:
+    return app.kept.placed.get(kind, Placed())
+
+
+def fetch(app: AppState, deployment: Deployment, action_id: str, view: View) -> FetchBundle:
+    return FetchBundle(
+        id=action_id,
+        subject=app.name + SIDE,
+        reason=_reason(deployment),
+        timeout=max(60.0, deployment.deadline - view.now),
+        where=where(app, deployment.request.kind),
+        source=deployment.request.source,
+        deployment=deployment.request.id,
+    )
+
+
+def verify(app: AppState, deployment: Deployment, action_id: str, view: View) -> VerifyArtifact:
+    back = bool(deployment.request.digest)
+    known = placed(app, deployment.request.kind)
+    return VerifyArtifact(
+        id=action_id,
+        subject=app.name + SIDE,
+        reason=_reason(deployment),
+        timeout=300.0,
+        where=where(app, deployment.request.kind),
+        deployment=deployment.request.id,
+        digest=deployment.request.digest,
+        # A person on the device who goes back knows that it is older.
+        highest=0 if back else known.highest,
+        quarantined=() if back else known.quarantined,
+    )
+
+
+def validate(app: AppState, deployment: Deployment, action_id: str, view: View) -> ValidateArtifact:
+    kind = deployment.request.kind
+    rules = rules_of(app, kind)
+    return ValidateArtifact(
+        id=action_id,
+        subject=app.name + SIDE,
+        reason=_reason(deployment),
+        timeout=420.0,
+        where=where(app, kind),
+        digest=deployment.new.digest,
+        schema=rules.schema if isinstance(rules, AppConfigFile) else "",
+        current=placed(app, kind).current.digest,
+    )
+
+
+def back_up(app: AppState, deployment: Deployment, action_id: str, view: View) -> BackUpArtifact:
+    kind = deployment.request.kind
+    return BackUpArtifact(
+        id=action_id,
+        subject=app.name + SIDE,
+        reason=_reason(deployment),
+        timeout=300.0,
+        where=where(app, kind),
+        container_id=_container(app),
+        current=placed(app, kind).current.digest,
+    )
+
+
+def swap(app: AppState, deployment: Deployment, action_id: str, view: View) -> PlaceArtifact:
+    return _place(app, deployment, action_id, deployment.new, deployment.old)
+
+
+def swap_back(app: AppState, deployment: Deployment, action_id: str, view: View) -> PlaceArtifact:
+    return _place(app, deployment, action_id, deployment.old, deployment.new)
+
+
+def _place(app: AppState, deployment: Deployment, action_id: str, wanted: Artifact, other: Artifact) -> PlaceArtifact:
+    return PlaceArtifact(
+        id=action_id,
+        subject=app.name + SIDE,
+        reason=_reason(deployment),
+        timeout=90.0,
+        where=where(app, deployment.request.kind),
+        container_id=_container(app),
+        digest=wanted.digest,
+        previous=other.digest,
+    )
+
+
+def _reason(deployment: Deployment) -> str:
+    what = "rollback" if deployment.request.digest else "deployment"
+    return f"{what} {deployment.request.id} by {deployment.request.origin}, {deployment.phase}"
+
+
+def _container(app: AppState) -> str:
+    return app.container.id if app.container is not None else ""
+
+
+def learn(app: AppState, deployment: Deployment, result: dict[str, Any]) -> tuple[AppState, Deployment]:
+    """What the phase's action found out."""
+    match deployment.phase:
+        case "verifying":
+            new = Artifact(
+                digest=str(result["digest"]),
+                name=str(result["name"]),
+                version=str(result["version"]),
+                sequence=int(result["sequence"]),
+            )
+            deployment = replace(
+                deployment,
+                new=new,
+                old=placed(app, deployment.request.kind).current,
+                smoke=bool(result.get("smoke", False)),
+            )
+        case "backing_up":
+            old = replace(deployment.old, digest=str(result["digest"]))
+            deployment = replace(deployment, old=old)
+    return app, deployment
+
+
+def place(app: AppState, deployment: Deployment) -> AppState:
+    """What the app has now, as far as this deployment changed it."""
+    kind, known = deployment.request.kind, placed(app, deployment.request.kind)
+    match deployment.phase:
+        case "swapping":
+            known = replace(known, current=deployment.old)
+        case "committed":
+            known = replace(
+                known,
+                current=deployment.new,
+                previous=deployment.old if deployment.old.digest != deployment.new.digest else known.previous,
+                highest=max(known.highest, deployment.new.sequence),
+                quarantined=tuple(d for d in known.quarantined if d != deployment.new.digest),
+            )
+        case "rolling_back" if deployment.new.digest:
+            others = tuple(d for d in known.quarantined if d != deployment.new.digest)
+            known = replace(known, quarantined=(*others, deployment.new.digest)[-QUARANTINED:])
+        case _:
+            return app
+    return replace(app, kept=replace(app.kept, placed={**app.kept.placed, kind: known}))
+
+
+def end(app: AppState, deployment: Deployment, events: tuple[Event, ...], view: View) -> Outcome:
+    """It is over: what is not needed any more goes, and the next one may begin."""
+    known = placed(app, deployment.request.kind)
+    app, action_id = next_id(app, view)
+    app = replace(app, kept=replace(app.kept, deployment=None, tidying=action_id))
+    pinned = (known.current.digest, known.previous.digest if known.previous is not None else "")
+    tidy = TidyArtifacts(
+        id=action_id,
+        subject=app.name + SIDE,
+        reason=_reason(deployment),
+        timeout=TIDY_SECONDS,
+        where=where(app, deployment.request.kind),
+        pinned=tuple(digest for digest in pinned if digest),
+        deployment=deployment.request.id,
+    )
+    return Outcome(wake(app, view.now), (tidy,), events)
+
+
+def keep(app: AppState, deployment: Deployment) -> AppState:
+    return replace(app, kept=replace(app.kept, deployment=deployment))
+
+
+def wake(app: AppState, at: float) -> AppState:
+    return replace(app, wake_at=earliest(app.wake_at, at))

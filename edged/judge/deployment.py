@@ -1,0 +1,229 @@
+"""One deployment as a table: what each phase does, and where it leads when that worked or did not.
+
+Everything is written down before it is done (the loop commits state and intent in one synced transaction), and every
+action may be carried out again: so a run of edged that ends anywhere goes on from there with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..vocabulary.actions import Action
+from ..vocabulary.deployments import ENDS, Artifact, Deployment, Phase
+from ..vocabulary.events import DeploymentChanged, Event
+from ..vocabulary.facts import ActionFinished
+from ..vocabulary.state import AppState
+from . import artifacts, gating, reloading
+from .answer import failed, running, succeeded
+from .budget import backoff, jitter
+from .outcome import Outcome, View
+from .remedies import next_id
+
+Make = Callable[[AppState, Deployment, str, View], Action]
+
+TRANSIENT = ("unreachable", "interrupted", "timeout", "storage")
+"""Codes of failures that another attempt may mend."""
+PATIENCE = 3600.0
+"""Seconds that an app or the engine may be away while a deployment waits for it."""
+
+
+class Step(Struct, frozen=True):
+    """What a phase does. One without ``make`` waits for something else than an action."""
+
+    make: Make | None
+    good: Phase
+    bad: Phase
+    seconds: float
+    """For the phase as a whole, attempts and waits between them included."""
+    attempts: int = 1
+    engine: bool = False
+    """It needs the container engine, and waits for it."""
+
+
+TABLE: dict[Phase, Step] = {
+    "fetching": Step(artifacts.fetch, "verifying", "refused", 6 * 3600.0, 20),
+    "verifying": Step(artifacts.verify, "validating", "refused", 900.0, 3),
+    "validating": Step(artifacts.validate, "backing_up", "refused", 900.0, 2),
+    "backing_up": Step(artifacts.back_up, "swapping", "refused", 900.0, 3, engine=True),
+    "swapping": Step(artifacts.swap, "reloading", "rolling_back", 300.0, 3, engine=True),
+    "reloading": Step(None, "gating", "rolling_back", 600.0, engine=True),
+    "gating": Step(None, "committed", "rolling_back", 3600.0, engine=True),
+    "rolling_back": Step(artifacts.swap_back, "reverting", "failed", PATIENCE, 20, engine=True),
+    "reverting": Step(None, "rolled_back", "failed", PATIENCE, engine=True),
+}
+
+
+def begin(app: AppState, deployment: Deployment, view: View) -> Outcome:
+    """The first phase. One that goes back to what is here already has nothing to fetch."""
+    first: Phase = "verifying" if deployment.request.digest else "fetching"
+    return enter(app, deployment, first, view)
+
+
+def step(app: AppState, view: View) -> Outcome:
+    """Moves the deployment of this app on as far as the moment allows."""
+    deployment = app.kept.deployment
+    if view.state.stopping:
+        return Outcome(app)
+    if deployment is None:
+        return _next(app, view)
+    rules = TABLE[deployment.phase]
+    if deployment.action_id:
+        return Outcome(artifacts.wake(app, deployment.deadline))
+    if rules.engine and not _engine(app, view):
+        return _wait_for_engine(app, deployment, view)
+    if view.now >= deployment.deadline:
+        return fail(app, deployment, "timeout", f"{deployment.phase} took longer than {rules.seconds:.0f} s", view)
+    if rules.make is None:
+        found = gating.look(app, deployment, view) if deployment.phase == "gating" else _reload(app, deployment, view)
+        return _follow(found, view)
+    if view.now < deployment.next_at:
+        return Outcome(artifacts.wake(app, deployment.next_at))
+    app, action_id = next_id(app, view)
+    made = replace(deployment, action_id=action_id, attempt=deployment.attempt + 1)
+    app = artifacts.keep(app, made)
+    return Outcome(artifacts.wake(app, made.deadline), (rules.make(app, made, action_id, view),))
+
+
+def _next(app: AppState, view: View) -> Outcome:
+    """What has waited for its turn."""
+    request = app.kept.waiting
+    if request is None or app.kept.tidying:
+        return Outcome(app)
+    app = replace(app, kept=replace(app.kept, waiting=None))
+    return begin(app, Deployment(request=request, began=view.now), view)
+
+
+def _reload(app: AppState, deployment: Deployment, view: View) -> reloading.Progress:
+    return reloading.look(app, deployment, view)
+
+
+def _follow(found: reloading.Progress, view: View) -> Outcome:
+    """What a phase without an action of its own has come to."""
+    deployment = found.app.kept.deployment
+    assert deployment is not None
+    if found.verdict == "open":
+        return Outcome(found.app, found.actions, found.events)
+    if found.verdict == "good":
+        after = enter(found.app, deployment, TABLE[deployment.phase].good, view)
+    else:
+        after = fail(found.app, deployment, found.code, found.why, view)
+    return Outcome(after.app, (*found.actions, *after.actions), (*found.events, *after.events))
+
+
+def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
+    """The action of the phase came to its end."""
+    deployment = app.kept.deployment
+    if fact.action_id == app.kept.tidying:
+        return Outcome(artifacts.wake(replace(app, kept=replace(app.kept, tidying="")), view.now))
+    if deployment is None or not deployment.action_id or fact.action_id != deployment.action_id:
+        return Outcome(app)
+    deployment = replace(deployment, action_id="")
+    if deployment.phase in ("reloading", "reverting"):
+        return _follow(reloading.told(app, deployment, fact, view), view)
+    if deployment.phase == "gating":
+        return _follow(gating.smoked(app, deployment, fact), view)
+    rules = TABLE[deployment.phase]
+    if fact.ok:
+        app, deployment = artifacts.learn(app, deployment, fact.result)
+        return enter(app, deployment, rules.good, view)
+    code = str(fact.result.get("code", "")) or "failed"
+    if code in TRANSIENT and deployment.attempt < rules.attempts and view.now < deployment.deadline:
+        wait = backoff(deployment.attempt, 1.0, 300.0) * jitter(f"{deployment.request.id}/{deployment.attempt}")
+        waiting = replace(deployment, next_at=view.now + wait, code=code, reason=fact.error)
+        return Outcome(artifacts.wake(artifacts.keep(app, waiting), waiting.next_at))
+    return fail(app, deployment, code, fact.error, view)
+
+
+def fail(app: AppState, deployment: Deployment, code: str, why: str, view: View) -> Outcome:
+    """This phase did not do it. Before the swap that is all; after it the old one comes back."""
+    phase = deployment.phase
+    target = TABLE[phase].bad
+    if target == "rolling_back":
+        deployment = replace(deployment, failed_at=view.now)
+    if target == "failed":
+        why = f"{deployment.reason}; and it could not be rolled back: {why}" if deployment.reason else why
+    return enter(app, replace(deployment, code=code, reason=why), target, view)
+
+
+def cancel(app: AppState, deployment: Deployment, why: str, view: View) -> Outcome:
+    """Before the swap nothing has happened to the app yet."""
+    return enter(app, replace(deployment, action_id="", code="cancelled", reason=why), "cancelled", view)
+
+
+def enter(app: AppState, deployment: Deployment, phase: Phase, view: View) -> Outcome:
+    """Goes on to another phase, and tells of it."""
+    now, before = view.now, deployment.phase
+    seconds = TABLE[phase].seconds if phase in TABLE else 0.0
+    deployment = replace(
+        deployment, phase=phase, since=now, deadline=now + seconds, attempt=0, next_at=0.0, action_id=""
+    )
+    if phase == "swapping":
+        deployment = gating.baseline(app, deployment)
+    app = artifacts.place(artifacts.keep(app, deployment), deployment)
+    told = changed(app, deployment, before, view)
+    events: tuple[Event, ...] = (told, *_answers(deployment, view))
+    if phase in ENDS:
+        return artifacts.end(app, deployment, events, view)
+    return Outcome(artifacts.wake(app, now), events=events)
+
+
+def changed(app: AppState, deployment: Deployment, before: Phase, view: View) -> DeploymentChanged:
+    new: Artifact = deployment.new
+    return DeploymentChanged(
+        subject=app.name,
+        id=deployment.request.id,
+        kind=deployment.request.kind,
+        old=before,
+        new=deployment.phase,
+        name=new.name,
+        version=new.version,
+        digest=new.digest,
+        previous=deployment.old.digest,
+        code=deployment.code,
+        reason=deployment.reason,
+        checks=deployment.checks,
+        seconds=max(0.0, view.now - deployment.since if deployment.phase not in ENDS else view.now - deployment.began),
+    )
+
+
+def _answers(deployment: Deployment, view: View) -> tuple[Event, ...]:
+    """What whoever asked for it hears."""
+    identity, words = deployment.request.id, said(deployment)
+    if deployment.phase == "committed":
+        return succeeded(view.state, identity, words)
+    if deployment.phase in ENDS:
+        return failed(view.state, identity, deployment.code or deployment.phase, words, deployment.phase)
+    return running(view.state, identity, deployment.phase, words)
+
+
+def said(deployment: Deployment) -> str:
+    """A line for people."""
+    what = f"{deployment.new.name or deployment.request.kind} {deployment.new.version}".strip()
+    match deployment.phase:
+        case "committed":
+            return f"{what} is in place and healthy"
+        case "rolled_back":
+            return f"{what} did not pass ({deployment.reason}); the one before is back and healthy"
+        case "refused":
+            return f"refused, nothing was changed: {deployment.reason}"
+        case "cancelled":
+            return f"cancelled, nothing was changed: {deployment.reason}"
+        case "failed":
+            return f"{deployment.reason}; a person is needed"
+    return f"{deployment.phase.replace('_', ' ')}" + (f": {deployment.reason}" if deployment.reason else "")
+
+
+def _engine(app: AppState, view: View) -> bool:
+    return bool(view.state.engine.up) and view.state.engine.listed and app.container is not None
+
+
+def _wait_for_engine(app: AppState, deployment: Deployment, view: View) -> Outcome:
+    """While it is away the phase's time stands still, for as long as ``PATIENCE``."""
+    if view.now - deployment.since >= PATIENCE + TABLE[deployment.phase].seconds:
+        return fail(app, deployment, "timeout", "the container engine, or the container, stayed away", view)
+    rest = max(TABLE[deployment.phase].seconds / 2.0, deployment.deadline - view.now)
+    waiting = replace(deployment, deadline=view.now + rest)
+    return Outcome(artifacts.wake(artifacts.keep(app, waiting), view.now + 30.0))

@@ -1,0 +1,105 @@
+"""The gate of a running deployment: what the app has shown so far, held against what it was before."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ..config import Gate
+from ..vocabulary.actions import SmokeTest
+from ..vocabulary.deployments import Deployment, GateCheck, Traffic
+from ..vocabulary.facts import ActionFinished, TrafficSampled
+from ..vocabulary.state import AppState
+from . import gate
+from .artifacts import keep, rules_of, wake, where
+from .outcome import Judgement, View
+from .reloading import Progress
+from .remedies import next_id
+
+TRAFFIC_KEPT = 240
+"""Scrapes that are remembered for the baseline."""
+
+
+def sampled(app: AppState, fact: TrafficSampled) -> AppState:
+    """Takes in one scrape. A counter that is lower than before is that of a new process."""
+    last = app.traffic[-1] if app.traffic else None
+    before = app.traffic if last is not None and fact.traffic.requests >= last.requests else ()
+    return replace(app, traffic=(*before, fact.traffic)[-TRAFFIC_KEPT:])
+
+
+def baseline(app: AppState, deployment: Deployment) -> Deployment:
+    """What the app did within a window before the swap: this device's own measure."""
+    rules = _rules(app, deployment)
+    last = app.traffic[-1] if app.traffic else None
+    first = _before(app.traffic, last.at - 10 * rules.window) if last is not None else None
+    return replace(deployment, baseline=gate.between(first, last), first=None, checks=())
+
+
+def _before(traffic: tuple[Traffic, ...], at: float) -> Traffic | None:
+    """The first scrape from ``at`` on."""
+    return next((one for one in traffic if one.at >= at), None)
+
+
+def look(app: AppState, deployment: Deployment, view: View) -> Progress:
+    """The verdict so far; without traffic the bundle's own inputs decide."""
+    rules = _rules(app, deployment)
+    if deployment.first is None:
+        scrapes = [one for one in app.traffic if one.at >= deployment.since]
+        if scrapes:
+            deployment = replace(deployment, first=scrapes[0])
+            app = keep(app, deployment)
+    seen = gate.Seen(
+        condition=app.condition,
+        reason=app.reason,
+        seconds=view.now - deployment.since,
+        restarts=sum(1 for death in app.kept.deaths if death > deployment.since),
+        watched=app.config.metrics is not None,
+        traffic=gate.between(deployment.first, app.traffic[-1] if app.traffic else None),
+    )
+    found = gate.look(seen, deployment.baseline, rules)
+    deployment = replace(deployment, checks=found.checks)
+    app = keep(app, deployment)
+    until = deployment.since + rules.window
+    match found.verdict:
+        case "pass":
+            return Progress(app, "good")
+        case "open":
+            return Progress(wake(app, until if view.now < until else view.now + 5.0), "open")
+        case "inconclusive" if deployment.smoke and deployment.attempt == 0:
+            return _smoke(app, deployment, view)
+    worst = found.failed
+    assert worst is not None
+    return Progress(app, "bad", f"gate_{worst.name}", worst.why)
+
+
+def _smoke(app: AppState, deployment: Deployment, view: View) -> Progress:
+    app, action_id = next_id(app, view)
+    made = replace(deployment, attempt=1, action_id=action_id)
+    action = SmokeTest(
+        id=action_id,
+        subject=app.name,
+        reason=f"deployment {deployment.request.id}: too little traffic for a verdict",
+        timeout=60.0,
+        where=where(app, deployment.request.kind),
+        digest=deployment.new.digest,
+    )
+    return Progress(wake(keep(app, made), made.deadline), "open", actions=(action,))
+
+
+def smoked(app: AppState, deployment: Deployment, fact: ActionFinished) -> Progress:
+    """The app answered the bundle's own inputs, or did not."""
+    why = "the bundle's own inputs were answered as expected" if fact.ok else fact.error
+    check = GateCheck(name="smoke", ok=fact.ok, why=why, samples=int(fact.result.get("samples", 0)))
+    done = replace(deployment, checks=(*(c for c in deployment.checks if c.name != "traffic"), check))
+    return Progress(keep(app, done), "good" if fact.ok else "bad", "" if fact.ok else "gate_smoke", why)
+
+
+def _rules(app: AppState, deployment: Deployment) -> Gate:
+    rules = rules_of(app, deployment.request.kind)
+    return rules.gate if rules is not None else Gate()
+
+
+def traffic(state_app: AppState, fact: TrafficSampled, view: View) -> Judgement:
+    """The rule: one scrape of one app."""
+    app = sampled(state_app, fact)
+    state = replace(view.state, apps={**view.state.apps, app.name: app})
+    return Judgement(state, touched=(app.name,) if app.kept.deployment is not None else ())

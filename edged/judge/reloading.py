@@ -1,0 +1,98 @@
+"""Making an app use what was put in place: a restart through the recovery machine, a signal, or a call."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..vocabulary.actions import Action, CallHook, SignalContainer
+from ..vocabulary.deployments import Deployment
+from ..vocabulary.events import Event
+from ..vocabulary.facts import ActionFinished
+from ..vocabulary.state import AppState
+from .artifacts import keep, rules_of, wake
+from .outcome import View
+from .recovery import perform
+from .remedies import next_id
+from .run import runs
+
+SETTLED = 2.0
+"""Seconds after a signal or a call before the app's health says anything of what it read."""
+WITHIN = 120.0
+"""Seconds within which it must be healthy again, beside what its own start takes."""
+
+
+class Progress(Struct, frozen=True):
+    """How a phase that has no action of its own stands."""
+
+    app: AppState
+    verdict: Literal["open", "good", "bad"]
+    code: str = ""
+    why: str = ""
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def look(app: AppState, deployment: Deployment, view: View) -> Progress:
+    """Begins the reload, then waits for the app to be healthy."""
+    if deployment.attempt == 0:
+        return _begin(app, deployment, view)
+    recovery, now = app.kept.recovery, view.now
+    if recovery.command == mark(deployment):
+        return Progress(wake(app, deployment.deadline), "open")
+    if app.condition == "healthy" and now >= deployment.next_at:
+        return Progress(app, "good")
+    if app.condition == "healthy":
+        return Progress(wake(app, deployment.next_at), "open")
+    # A restart has been given all the time it may take by the recovery machine; the others have none of their own.
+    limit = deployment.next_at + WITHIN + app.config.health.start_period
+    if app.condition == "starting" and now < limit:
+        return Progress(wake(app, limit), "open")
+    return Progress(app, "bad", "unhealthy", f"{app.name} is {app.condition}: {app.reason}")
+
+
+def _begin(app: AppState, deployment: Deployment, view: View) -> Progress:
+    rules = rules_of(app, deployment.request.kind)
+    how = rules.reload if rules is not None else "restart"
+    if how == "restart" or not runs(app) or app.condition in ("paused", "restarting"):
+        return _restart(app, deployment, view)
+    app, action_id = next_id(app, view)
+    made = replace(deployment, attempt=1, action_id=action_id, next_at=view.now + SETTLED)
+    action: Action
+    reason = f"deployment {deployment.request.id}"
+    if how.signal:
+        assert app.container is not None
+        action = SignalContainer(
+            id=action_id, subject=app.name, reason=reason, timeout=15.0, container_id=app.container.id,
+            signal=how.signal,
+        )  # fmt: skip
+    else:
+        action = CallHook(id=action_id, subject=app.name, reason=reason, timeout=30.0, url=how.http)
+    return Progress(wake(keep(app, made), made.deadline), "open", actions=(action,))
+
+
+def _restart(app: AppState, deployment: Deployment, view: View) -> Progress:
+    """By the recovery machine, which verifies it, and knows what is its own doing."""
+    if app.kept.recovery.phase != "idle":
+        return Progress(wake(app, view.now + 1.0), "open")  # what edged had begun before comes to its end first
+    remedy = "restart" if runs(app) else "start"
+    app = keep(app, replace(deployment, attempt=1, next_at=view.now))
+    recovery = replace(app.kept.recovery, command=mark(deployment), ailment="", held="")
+    app = replace(app, kept=replace(app.kept, recovery=recovery))
+    begun = perform(app, remedy, f"deployment {deployment.request.id}", view)
+    return Progress(begun.app, "open", actions=begun.actions, events=begun.events)
+
+
+def told(app: AppState, deployment: Deployment, fact: ActionFinished, view: View) -> Progress:
+    """The signal was sent, or the call answered."""
+    if not fact.ok:
+        return Progress(keep(app, deployment), "bad", "reload", f"the reload failed: {fact.error}")
+    waiting = replace(deployment, next_at=view.now + SETTLED)
+    return Progress(wake(keep(app, waiting), waiting.next_at), "open")
+
+
+def mark(deployment: Deployment) -> str:
+    """The recovery machine's name for who asked for a restart."""
+    return f"deployment/{deployment.request.id}/{deployment.phase}"
