@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from .vocabulary.actions import Where
 from .vocabulary.events import Event
 from .vocabulary.facts import ContainerChanged
 from .vocabulary.world import Container, HostSample, Usage
@@ -57,6 +58,15 @@ class Containers(Protocol):
     def restart(self, container_id: str, stop_timeout: float, timeout: float) -> None: ...
 
     def stop(self, container_id: str, stop_timeout: float, timeout: float) -> None: ...
+
+    def signal(self, container_id: str, signal: str, timeout: float) -> None:
+        """Sends a signal (``HUP``) to the main process."""
+
+    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Iterator[bytes]:
+        """A tar of a file or folder in the container, running or not. Raises ``NotFound``, ``Refused`` when larger."""
+
+    def put_archive(self, container_id: str, folder: str, tar: Iterator[bytes], timeout: float) -> None:
+        """Unpacks a tar into a folder of the container, which must exist."""
 
     def pause(self, container_id: str, timeout: float) -> None: ...
 
@@ -119,6 +129,50 @@ class Services(Protocol):
         """True when a person or the system stopped the unit cleanly and nothing failed."""
 
     def restart(self, unit: str, timeout: float) -> None: ...
+
+
+class ArtifactError(PortError):
+    """An artifact was refused or could not be handled. ``code`` is for programs: the reason codes of bundles, and
+    ``unreachable``, ``timeout``, ``storage`` for what another attempt may mend."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Artifacts(Protocol):
+    """The slots of every app's models and configurations. Every method may be called again after it was cut short
+    anywhere, by a power cut too, and then ends with the same result. Raises ``PortError``."""
+
+    def fetch(self, app: str, where: Where, source: str, deployment: str, timeout: float) -> dict[str, Any]:
+        """Gets a bundle into staging, going on where it ended before. Returns ``bytes``."""
+
+    def verify(
+        self, app: str, where: Where, deployment: str, digest: str, highest: int, quarantined: Sequence[str]
+    ) -> dict[str, Any]:
+        """Makes a whole slot of what was staged, or checks the slot ``digest`` byte by byte.
+
+        Returns ``digest, name, version, sequence, smoke``.
+        """
+
+    def validate(
+        self, app: str, where: Where, digest: str, schema: str, current: str, timeout: float
+    ) -> dict[str, Any]:
+        """Tries it in a process of its own. Returns what was measured."""
+
+    def back_up(self, app: str, where: Where, container_id: str, current: str, timeout: float) -> dict[str, Any]:
+        """Makes sure that what is in place now is in a slot, whole. Returns its ``digest``."""
+
+    def place(
+        self, app: str, where: Where, container_id: str, digest: str, previous: str, timeout: float
+    ) -> dict[str, Any]:
+        """Puts a slot's content in place of whatever is there."""
+
+    def smoke(self, app: str, where: Where, digest: str, timeout: float) -> dict[str, Any]:
+        """Sends the bundle's own inputs to the app. Returns ``samples``."""
+
+    def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
+        """Removes slots beyond the newest ``where.keep``, never a pinned or a referenced one, and what was staged."""
 
 
 class EvidenceStore(Protocol):

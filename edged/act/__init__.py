@@ -21,6 +21,15 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.PauseContainer: executors.pause,
     actions.UnpauseContainer: executors.unpause,
     actions.RestartEngine: executors.restart_engine,
+    actions.FetchBundle: executors.fetch,
+    actions.VerifyArtifact: executors.verify,
+    actions.ValidateArtifact: executors.validate,
+    actions.BackUpArtifact: executors.back_up,
+    actions.PlaceArtifact: executors.place,
+    actions.SmokeTest: executors.smoke,
+    actions.TidyArtifacts: executors.tidy,
+    actions.SignalContainer: executors.signal,
+    actions.CallHook: executors.call_hook,
 }
 
 AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {actions.CaptureEvidence: executors.settle}

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
-from ..ports import Containers, EvidenceStore, Host, PortError, Services
+from ..ports import Artifacts, Containers, EvidenceStore, Host, PortError, Services
 from ..vocabulary.actions import (
+    Action,
+    BackUpArtifact,
+    CallHook,
     CaptureEvidence,
+    FetchBundle,
     PauseContainer,
+    PlaceArtifact,
     RestartContainer,
     RestartEngine,
+    SignalContainer,
+    SmokeTest,
     StartContainer,
     StopContainer,
+    TidyArtifacts,
     UnpauseContainer,
+    ValidateArtifact,
+    VerifyArtifact,
 )
+from ..vocabulary.deployments import SIDE
 from .redact import redacted
 
 LOG_BYTES = 256 * 1024
@@ -28,6 +40,9 @@ class Tools(Struct, frozen=True):
     services: Services
     host: Host
     evidence: EvidenceStore
+    artifacts: Artifacts
+    hook: Callable[[str, float], None]
+    """POST to a URL within so many seconds, or ``PortError``."""
 
 
 Result = dict[str, Any]
@@ -92,6 +107,54 @@ def capture(action: CaptureEvidence, tools: Tools) -> Result:
             record["usage_error"] = str(error)
     path, digest, size = tools.evidence.save(action.id, record)
     return {"path": path, "digest": digest, "bytes": size}
+
+
+def fetch(action: FetchBundle, tools: Tools) -> Result:
+    return tools.artifacts.fetch(_app(action), action.where, action.source, action.deployment, action.timeout)
+
+
+def verify(action: VerifyArtifact, tools: Tools) -> Result:
+    return tools.artifacts.verify(
+        _app(action), action.where, action.deployment, action.digest, action.highest, action.quarantined
+    )
+
+
+def validate(action: ValidateArtifact, tools: Tools) -> Result:
+    return tools.artifacts.validate(
+        _app(action), action.where, action.digest, action.schema, action.current, action.timeout
+    )
+
+
+def back_up(action: BackUpArtifact, tools: Tools) -> Result:
+    return tools.artifacts.back_up(_app(action), action.where, action.container_id, action.current, action.timeout)
+
+
+def place(action: PlaceArtifact, tools: Tools) -> Result:
+    return tools.artifacts.place(
+        _app(action), action.where, action.container_id, action.digest, action.previous, action.timeout
+    )
+
+
+def smoke(action: SmokeTest, tools: Tools) -> Result:
+    return tools.artifacts.smoke(_app(action), action.where, action.digest, action.timeout)
+
+
+def tidy(action: TidyArtifacts, tools: Tools) -> Result:
+    return tools.artifacts.tidy(_app(action), action.where, action.pinned, action.deployment)
+
+
+def signal(action: SignalContainer, tools: Tools) -> Result:
+    tools.containers.signal(action.container_id, action.signal, action.timeout)
+    return {}
+
+
+def call_hook(action: CallHook, tools: Tools) -> Result:
+    tools.hook(action.url, action.timeout)
+    return {}
+
+
+def _app(action: Action) -> str:
+    return action.subject.removesuffix(SIDE)
 
 
 def settle(result: Result, tools: Tools) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from ..ports import Clock, PortError
+from ..ports import ArtifactError, Clock, PortError, StorageError, Unreachable
 from ..vocabulary.actions import Action
 from ..vocabulary.facts import ActionFinished, Fact
 from . import AFTERWARDS, EXECUTORS, Executor, Result, Tools
@@ -87,7 +87,7 @@ class ActionRunner:
             try:
                 result = self._executors[type(action)](action, self._tools)
             except PortError as trouble:
-                error = str(trouble)
+                error, result = str(trouble), {"code": code} if (code := _code(trouble)) else {}
             except Exception as bug:
                 log.exception("the action %s on %s failed by a mistake in edged", type(action).__name__, action.subject)
                 error = f"internal error: {bug!r}"
@@ -119,3 +119,10 @@ class ActionRunner:
                 result=result or {},
             )
         )
+
+
+def _code(trouble: PortError) -> str:
+    """For programs; empty: only the words tell."""
+    if isinstance(trouble, ArtifactError):
+        return trouble.code
+    return {Unreachable: "unreachable", StorageError: "storage"}.get(type(trouble), "")

@@ -87,7 +87,9 @@ def _ask(request: Request, fact: CommandReceived, app: AppState, view: View) -> 
         if app.kept.waiting is not None:
             superseded = failed(state, app.kept.waiting.id, "superseded", f"{fact.id} takes its place")
         app = replace(app, kept=replace(app.kept, waiting=request))
-        told = accepted(fact, app.name, f"it begins when {running.request.id if running else 'the one before'} has come to its end")
+        told = accepted(
+            fact, app.name, f"it begins when {running.request.id if running else 'the one before'} has come to its end"
+        )
         return _judged(state, app, (*superseded, told))
     told = accepted(fact, app.name, f"{fact.type} of {app.name} begins")
     begun = machine.begin(app, Deployment(request=request, began=view.now), view)
