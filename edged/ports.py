@@ -121,6 +121,19 @@ class Prober(Protocol):
 
     def dns(self, name: str, timeout: float) -> Answer: ...
 
+    def call(
+        self,
+        method: str,
+        url: str,
+        timeout: float,
+        *,
+        body: bytes = b"",
+        content_type: str = "",
+        most: int = 2**20,
+        ca_file: str = "",
+    ) -> tuple[int, bytes]:
+        """Status and the whole body. Raises ``PortError``, also when it is longer than ``most`` bytes."""
+
 
 class Services(Protocol):
     """systemd units of this host."""

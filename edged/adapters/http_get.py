@@ -1,4 +1,4 @@
-"""Just enough HTTP/1.1 to ask for one status. Every byte is read against one deadline."""
+"""Just enough HTTP/1.1 to ask for one status or one page. Every byte is read against one deadline."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Status(NamedTuple):
     """Beginning of the body, on one line; else the reason phrase."""
 
 
-def request(url: SplitResult) -> bytes:
+def request(url: SplitResult, method: str = "GET", body: bytes = b"", content_type: str = "") -> bytes:
     target = quote(url.path or "/", safe=_SAFE_IN_URLS)
     if url.query:
         target += "?" + quote(url.query, safe=_SAFE_IN_URLS)
     credentials, _, host = url.netloc.rpartition("@")
     lines = [
-        f"GET {target} HTTP/1.1",
+        f"{method} {target} HTTP/1.1",
         f"Host: {host}",
         f"User-Agent: edged/{__version__}",
         "Accept: */*",
@@ -43,18 +43,57 @@ def request(url: SplitResult) -> bytes:
     ]
     if credentials:
         lines.append("Authorization: Basic " + base64.b64encode(unquote(credentials).encode()).decode())
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")
+    if method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    if content_type:
+        lines.append(f"Content-Type: {content_type}")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace") + body
 
 
 def read_status(sock: socket.socket, deadline: float) -> Status:
     """Raises ``BadAnswer`` or ``OSError``; ``TimeoutError`` when the head is not complete in time."""
+    code, reason, head, rest = _head(sock, deadline)
+    at = monotonic()
+    body = b"" if code in (204, 304) else _body(sock, head, rest, min(deadline, at + _BODY_WAIT))
+    return Status(code, at, _one_line(body) or reason)
+
+
+def read_page(sock: socket.socket, deadline: float, most: int) -> tuple[int, bytes]:
+    """Status and the whole body. Raises ``BadAnswer`` when it is longer than ``most`` bytes or cut short, ``OSError``,
+    and ``TimeoutError`` when it is not complete in time."""
+    code, _, head, body = _head(sock, deadline)
+    length = _header(head, b"content-length")
+    chunked = b"chunked" in _header(head, b"transfer-encoding")
+    wanted = int(length) if length.isdigit() and not chunked else None
+    if code in (204, 304):
+        return code, b""
+    parts, got = [body], len(body)
+    while (wanted is None or got < wanted) and not (chunked and b"".join(parts[-2:]).endswith(b"0\r\n\r\n")):
+        if got > most:
+            raise BadAnswer(f"more than {most // 1024} KiB")
+        part = _receive(sock, deadline)
+        if not part:
+            if wanted is not None or chunked:
+                raise BadAnswer("connection closed in mid-answer")
+            break
+        parts.append(part)
+        got += len(part)
+    body = b"".join(parts)
+    body = _unchunked(body) if chunked else body[:wanted]
+    if len(body) > most:
+        raise BadAnswer(f"more than {most // 1024} KiB")
+    return code, body
+
+
+def _head(sock: socket.socket, deadline: float) -> tuple[int, str, bytes, bytes]:
+    """Status, reason, the headers in lower case, and what came of the body already."""
     data = b""
     while True:
         head, separator, rest = data.partition(b"\r\n\r\n")
         if separator:
             code, reason = _status_line(head)
             if code >= 200:
-                break
+                return code, reason, head.lower(), rest
             data = rest  # 100 Continue, 103 Early Hints: the real answer follows
             continue
         if len(data) > MOST_BYTES:
@@ -66,9 +105,6 @@ def read_status(sock: socket.socket, deadline: float) -> Status:
         data += part
         if not b"HTTP/".startswith(data[:5]):
             _status_line(data)
-    at = monotonic()
-    body = b"" if code in (204, 304) else _body(sock, head.lower(), rest, min(deadline, at + _BODY_WAIT))
-    return Status(code, at, _one_line(body) or reason)
 
 
 def _receive(sock: socket.socket, deadline: float) -> bytes:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
-from ..ports import Answer, PortError
-from .http_get import BadAnswer, read_status, request
+from ..ports import Answer, PortError, Unreachable
+from .http_get import BadAnswer, read_page, read_status, request
 from .resolver import Address, ResolveError, Resolver
 
 if TYPE_CHECKING:
@@ -37,27 +38,55 @@ class SocketProber:
 
     def http(self, url: str, timeout: float, ca_file: str = "") -> Answer:
         """GET; 2xx and 3xx are well, without following redirects. The body only explains a failure."""
-        try:
-            parts = urlsplit(url)
-            secure = parts.scheme == "https"
-            host, port = parts.hostname or "localhost", parts.port or (443 if secure else 80)
-        except ValueError as error:
-            raise PortError("the probe's URL cannot be used: bad host or port") from error
-        context = self._context(ca_file) if secure else None
-        name = host.partition("%")[0]  # fe80::1%eth0: the certificate knows nothing of our interfaces
+        target = _target(url)
 
         def ask(attempt: _Attempt) -> str:
-            with attempt.connect(host, port) as plain:
-                if context is None:
-                    return self._status(attempt, plain, request(parts))
-                attempt.stage = "TLS handshake"
-                plain.settimeout(attempt.left())
-                wrapped = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
-                with wrapped:
-                    wrapped.do_handshake()
-                    return self._status(attempt, wrapped, request(parts))
+            with self._connected(attempt, target, ca_file) as sock:
+                return self._status(attempt, sock, request(target.parts))
 
         return self._answer(ask, timeout)
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        timeout: float,
+        *,
+        body: bytes = b"",
+        content_type: str = "",
+        most: int = 2**20,
+        ca_file: str = "",
+    ) -> tuple[int, bytes]:
+        """Status and body, ``most`` bytes of it, within ``timeout`` seconds in all. Raises ``PortError``."""
+        target = _target(url)
+        page: list[tuple[int, bytes]] = []
+
+        def ask(attempt: _Attempt) -> str:
+            with self._connected(attempt, target, ca_file) as sock:
+                attempt.stage = "answer"
+                sock.settimeout(attempt.left())
+                sock.sendall(request(target.parts, method, body, content_type))
+                page.append(read_page(sock, attempt.deadline, most))
+            return ""
+
+        answer = self._answer(ask, timeout)
+        if not page:
+            raise Unreachable(f"{url}: {answer.detail}")
+        return page[0]
+
+    @contextlib.contextmanager
+    def _connected(self, attempt: _Attempt, target: _Target, ca_file: str) -> Iterator[socket.socket]:
+        context = self._context(ca_file) if target.secure else None
+        name = target.host.partition("%")[0]  # fe80::1%eth0: the certificate knows nothing of our interfaces
+        with attempt.connect(target.host, target.port) as plain:
+            if context is None:
+                yield plain
+                return
+            attempt.stage = "TLS handshake"
+            plain.settimeout(attempt.left())
+            with context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as wrapped:
+                wrapped.do_handshake()
+                yield wrapped
 
     def tcp(self, address: str, timeout: float) -> Answer:
         host, _, port = address.rpartition(":")
@@ -111,6 +140,22 @@ class SocketProber:
         except OSError as error:  # SSLError is one: not a certificate
             raise PortError(f"cannot use CA file {ca_file}: {error.strerror or error}") from error
         return known[1]
+
+
+class _Target(NamedTuple):
+    parts: SplitResult
+    secure: bool
+    host: str
+    port: int
+
+
+def _target(url: str) -> _Target:
+    try:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        return _Target(parts, secure, parts.hostname or "localhost", parts.port or (443 if secure else 80))
+    except ValueError as error:
+        raise PortError("the probe's URL cannot be used: bad host or port") from error
 
 
 class _Attempt:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..ports import Clock, Containers, Host, NotFound, PortError, Prober
-from ..vocabulary.facts import CheckFailed, Fact, HostSampled, ProbeFinished, ResourcesSampled
+from ..vocabulary.facts import CheckFailed, Fact, HostSampled, ProbeFinished, ResourcesSampled, TrafficSampled
 from ..vocabulary.world import Usage
-from .jobs import HostJob, ProbeJob, ResourcesJob
+from .exposition import traffic
+from .jobs import HostJob, MetricsJob, ProbeJob, ResourcesJob
 
 
 class World(Struct, frozen=True):
@@ -75,3 +76,17 @@ def probe(job: ProbeJob, world: World) -> tuple[Fact, ...]:
             started=started,
         ),
     )
+
+
+PAGE = 4 * 2**20
+"""Bytes of metrics that are read from an app."""
+
+
+def metrics(job: MetricsJob, world: World) -> tuple[Fact, ...]:
+    """What an app tells of its own traffic."""
+    at = world.clock.now()
+    status, page = world.prober.call("GET", job.rules.url, job.rules.timeout, most=PAGE)
+    if status != 200:
+        raise PortError(f"{job.rules.url}: HTTP {status}")
+    seen = traffic(page.decode("utf-8", "replace"), job.rules, at)
+    return (TrafficSampled(at=at, app=job.subject, traffic=seen),)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..config import Config
+from ..config import Config, Metrics
 from ..vocabulary.state import AppState
 
 
@@ -44,6 +44,10 @@ class ProbeJob(Job, frozen=True, kw_only=True):
     ca_file: str = ""
 
 
+class MetricsJob(Job, frozen=True, kw_only=True):
+    rules: Metrics
+
+
 SLACK = 1.0
 """Seconds that a check may take beyond its own time-out before it counts as hung."""
 
@@ -59,6 +63,17 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
         if container is None or container.status != "running":
             continue
         running.append((container.id, container.pid))
+        metrics = app.config.metrics
+        if metrics is not None:
+            jobs.append(
+                MetricsJob(
+                    check="metrics",
+                    subject=app.name,
+                    every=metrics.every,
+                    deadline=metrics.timeout + SLACK,
+                    rules=metrics,
+                )
+            )
         health = app.config.health
         if health.http or health.tcp:
             jobs.append(
