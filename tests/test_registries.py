@@ -29,7 +29,7 @@ def test_every_fact_has_a_rule() -> None:
 def test_every_planned_check_is_registered() -> None:
     config = Config(dependencies={"d": Dependency(tcp="127.0.0.1:1")})
     app = AppState(
-        name="a", config=App(health=Health(http="http://127.0.0.1:1/")),
+        name="a", config=App(health=Health(http="http://127.0.0.1:1/"), metrics=Metrics(url="http://127.0.0.1:1/")),
         container=Container(id="c", name="a", status="running"),
     )  # fmt: skip
     assert {check for check, _ in plan(config, [app])} == CHECKS.keys()

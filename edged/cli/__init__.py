@@ -19,6 +19,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("power", "start an app now"),
     "stop": ("power", "stop an app; it stays stopped until it is started again"),
     "maintenance": ("maintenance", "hands off an app for a while: report, do not act"),
+    "deploy": ("deploy", "put a model or an app configuration in place, behind a health gate"),
+    "rollback": ("deploy", "go back to the model or configuration before"),
+    "deployments": ("deployments", "what was deployed, and how it ended"),
     "demo": ("demo", "the whole story in about a minute on this machine"),
 }
 """verb -> (module, what it does)"""

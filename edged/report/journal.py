@@ -24,9 +24,11 @@ def severity(event: ev.Event) -> str:
     match event:
         case ev.AlertRaised() | ev.AlertChanged():
             return event.severity
-        case ev.RecoveryGaveUp() | ev.EventsDropped():
+        case ev.RecoveryGaveUp() | ev.EventsDropped() | ev.DeploymentChanged(new="failed"):
             return "critical"
         case ev.RecoveryFailed() | ev.ConfigRefused() | ev.AlertFlapping() | ev.RecoveryHeld():
+            return "warning"
+        case ev.DeploymentChanged(new="rolling_back" | "rolled_back" | "refused"):
             return "warning"
         case ev.ActionEnded(ok=False) | ev.StorageTrouble(ok=False) | ev.CheckBroken(broken=True):
             return "warning"
@@ -95,6 +97,10 @@ def sentence(event: ev.Event) -> str:
         case ev.CommandAnswered():
             code = f" [{event.reason}]" if event.reason else ""
             return f"{who}: command {event.command} by {event.origin} {event.status}{code}: {event.message}"
+        case ev.DeploymentChanged():
+            what = " ".join(part for part in (event.kind, event.name, event.version) if part)
+            code, why = (f" [{event.code}]" if event.code else ""), (f": {event.reason}" if event.reason else "")
+            return f"{who}: {what} {event.old} → {event.new}{code}{why}"
         case ev.EventsDropped():
             return (
                 f"{event.count} events ({event.first}–{event.last}) were given up unsent: the spool's "

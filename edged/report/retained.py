@@ -64,6 +64,8 @@ def _visible(app: AppState) -> tuple[Any, ...]:
         kept.maintenance,
         app.problems,
         app.config.restart.enabled,
+        kept.placed,
+        (kept.deployment.request.id, kept.deployment.phase) if kept.deployment is not None else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import __version__
+from ..vocabulary.deployments import Placed
 from ..vocabulary.state import AppState, DependencyState, HostState
 from .payloads import rfc3339
 from .snapshot import Snapshot, alerts
@@ -117,8 +118,29 @@ def app_state(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "why": kept.maintenance.why,
             "until": rfc3339(shot.unix(kept.maintenance.until)),
         },
+        "placed": {kind: _placed(placed) for kind, placed in kept.placed.items()},
+        "deployment": None
+        if kept.deployment is None
+        else {
+            "id": kept.deployment.request.id,
+            "kind": kept.deployment.request.kind,
+            "phase": kept.deployment.phase,
+            "version": kept.deployment.new.version,
+            "digest": kept.deployment.new.digest,
+        },
         "observed_only": not a.config.restart.enabled,
         "problems": list(a.problems),
+    }
+
+
+def _placed(placed: Placed) -> dict[str, Any]:
+    current, previous = placed.current, placed.previous
+    return {
+        "digest": current.digest,
+        "name": current.name,
+        "version": current.version,
+        "previous": previous.digest if previous is not None else None,
+        "quarantined": list(placed.quarantined),
     }
 
 

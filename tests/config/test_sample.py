@@ -60,13 +60,13 @@ def test_it_loads() -> None:
     assert loaded.warnings == ()
     assert loaded.config.device.id == "press-7"
     assert loaded.config.apps["detector"].container == "iot-edge-anomaly"
-    assert len(check_files(loaded)) == 4
+    assert len(check_files(loaded)) == 5
 
 
 @pytest.mark.parametrize("key", keys(), ids=lambda key: key.dotted)
 def test_every_key_is_shown_and_explained(key: Key) -> None:
-    if key.dotted == "apps.*.container.label":
-        assert "{label: " in TEXT, "the other form of container, explained there"
+    if re.search(r"\.(container\.label|reload\.signal|reload\.http)$", key.dotted):
+        assert f"{{{key.path[-1]}: " in TEXT, "the other form of its key, explained there"
         return
     shown = [entry for path, entry in SHOWN.items() if matches(path, key.path)]
     assert shown, f"config/edged.yaml does not show {key.dotted}"
