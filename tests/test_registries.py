@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 
 from edged.cli import VERBS
-from edged.config import App, Config, Dependency, Health
+from edged.config import App, Config, Dependency, Health, Metrics
 from edged.judge import RULES
 from edged.judge.commands import COMMANDS
 from edged.observe import CHECKS
