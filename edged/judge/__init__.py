@@ -16,7 +16,7 @@ from ..vocabulary import facts
 from ..vocabulary.actions import Action
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import AppState, Recovery, State
-from . import containers, engine, host, lifecycle, probes, recovery, resources
+from . import containers, disks, engine, host, lifecycle, probes, recovery, resources
 from .app import see, settle
 from .commands import received
 from .guard import refusal
@@ -37,6 +37,12 @@ def listed(state: State, fact: facts.ContainersListed, config: Config, now: floa
     mended = probes.mend_host(state, "containers")
     judged = containers.listed(mended.state, fact, config, now)
     return replace(judged, events=(*mended.events, *judged.events))
+
+
+def check_failed(state: State, fact: facts.CheckFailed, config: Config, now: float) -> Judgement:
+    if fact.check == "disk":
+        return disks.failed(state, fact, config)
+    return probes.check_failed(state, fact, config, now)
 
 
 def action_finished(state: State, fact: facts.ActionFinished, config: Config, now: float) -> Judgement:
@@ -69,8 +75,9 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.ContainerChanged: containers.changed,
     facts.ResourcesSampled: resources.sampled,
     facts.HostSampled: host.sampled,
+    facts.DiskSampled: disks.sampled,
     facts.ProbeFinished: probes.probe_finished,
-    facts.CheckFailed: probes.check_failed,
+    facts.CheckFailed: check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,
     facts.ConfigLoaded: lifecycle.config_loaded,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..vocabulary.facts import Fact
-from .checks import World, host, probe, resources
+from .checks import World, disk, host, probe, resources
 
 __all__ = ["CHECKS", "Check", "World"]
 
 Check = Callable[[Any, World], tuple[Fact, ...]]
 
-CHECKS: dict[str, Check] = {"resources": resources, "host": host, "probe": probe, "dependency": probe}
+CHECKS: dict[str, Check] = {"resources": resources, "host": host, "disk": disk, "probe": probe, "dependency": probe}

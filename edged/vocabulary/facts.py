@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from .world import Container, DockerHealth, HostSample, Usage
+from .world import Container, Disk, DockerHealth, HostSample, Usage
 
 
 class Fact(Struct, frozen=True, kw_only=True, tag=True, tag_field="fact"):
@@ -23,7 +23,8 @@ class Started(Fact, frozen=True, kw_only=True):
     host_rebooted: bool
     """The host booted since edged last ran: whatever is down now was not stopped by a person."""
     previous_end: str
-    """Why the run before ended: ``clean``, ``crash``, ``watchdog``, ``power`` or ``first``."""
+    """Why the run before ended: ``first`` (there was none), ``clean``, ``power`` (the host went down with it),
+    ``crash``, ``watchdog: `` and what hung, ``oom-kill``, or ``timeout`` (it took too long to start or to stop)."""
 
 
 class StopRequested(Fact, frozen=True, kw_only=True):
@@ -94,6 +95,10 @@ class ResourcesSampled(Fact, frozen=True, kw_only=True):
 
 class HostSampled(Fact, frozen=True, kw_only=True):
     host: HostSample
+
+
+class DiskSampled(Fact, frozen=True, kw_only=True):
+    disk: Disk
 
 
 class ProbeFinished(Fact, frozen=True, kw_only=True):
@@ -169,7 +174,7 @@ class SpoolDropped(Fact, frozen=True, kw_only=True):
     last: int
     count: int
     reason: str
-    """``size``, ``age``, ``refused``, ``damaged`` or ``lost``."""
+    """``size``, ``age``, ``refused``, ``damaged``, ``disk`` or ``lost``."""
 
 
 class StorageSeen(Fact, frozen=True, kw_only=True):
@@ -189,6 +194,7 @@ AnyFact = (
     | ContainerChanged
     | ResourcesSampled
     | HostSampled
+    | DiskSampled
     | ProbeFinished
     | CheckFailed
     | ActionFinished
