@@ -24,8 +24,6 @@ class Ending(Struct, frozen=True):
 
     boot_id: str = ""
     clean: bool = False
-    note: str = ""
-    """Why the run gave itself up, if it did: a worker that hung."""
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

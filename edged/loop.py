@@ -78,8 +78,12 @@ class Hands(Struct, frozen=True):
     """Sends the regular sample."""
     alive: Callable[[], str]
     """Supervises all workers: empty when all is well, else what hangs."""
+    patience: Callable[[], float]
+    """Seconds until ``alive`` should be asked again."""
     feed: Callable[[], None]
     """The service manager's watchdog."""
+    give_up: Callable[[str], None]
+    """Something hangs: a new run is wanted, for this reason."""
 
 
 class Loop:
@@ -125,7 +129,8 @@ class Loop:
 
     def _wait(self) -> float:
         due = next_wake(self._state, self._config)
-        return LONGEST_WAIT if due is None else min(LONGEST_WAIT, max(0.0, due - self._clock.now()))
+        longest = min(LONGEST_WAIT, self._hands.patience())
+        return longest if due is None else min(longest, max(0.0, due - self._clock.now()))
 
     def _take(self, item: Fact | NewConfig) -> None:
         if isinstance(item, NewConfig):
@@ -180,13 +185,14 @@ class Loop:
             self._metrics_at = now + self._config.mqtt.metrics_every
             self._hands.metrics(self._shot)
         hung = self._hands.alive()
-        if hung and hung != self._hung:
-            log.error("%s: the watchdog is not fed until it goes on", hung)
-        elif self._hung and not hung:
+        if self._hung and not hung:
             log.warning("all workers go on again")
-        self._hung = hung
-        if not hung:
+        if hung and not self._hung:
+            log.error("%s: the watchdog is not fed until it goes on", hung)
+            self._hands.give_up(hung)
+        elif not hung:
             self._hands.feed()
+        self._hung = hung
 
     def _replan(self) -> None:
         """Jobs follow from configuration and containers: nothing to do while none of these objects is a new one."""

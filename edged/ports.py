@@ -10,7 +10,7 @@ from msgspec import Struct
 from .vocabulary.actions import Where
 from .vocabulary.events import Event
 from .vocabulary.facts import ContainerChanged
-from .vocabulary.world import Container, HostSample, Usage
+from .vocabulary.world import Container, Disk, HostSample, Usage
 
 
 class PortError(Exception):
@@ -94,7 +94,13 @@ class Containers(Protocol):
 
 
 class Host(Protocol):
-    def sample(self, disks: Sequence[str]) -> HostSample: ...
+    def sample(self) -> HostSample: ...
+
+    def disk(self, path: str, timeout: float) -> Disk:
+        """How full a file system is. Raises ``NotFound`` or ``PortError``.
+
+        One behind a network answers within ``timeout`` seconds or fails; a local one takes as long as its kernel does.
+        """
 
     def usage(self, container_id: str, pid: int | None) -> Usage:
         """From the container's cgroup files; raises ``NotFound`` or ``PortError``."""
@@ -215,6 +221,9 @@ class Notifier(Protocol):
 
     def watchdog(self) -> None: ...
 
+    def give_up(self) -> None:
+        """Asks to be ended and started anew at once, as if ``watchdog`` had not been called for too long."""
+
 
 class StoredEvent(Struct, frozen=True):
     """One row of the event log."""
@@ -250,6 +259,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     """(action id, encoded action) about to begin."""
     outcomes: tuple[tuple[str, bytes], ...] = ()
     """(action id, encoded outcome) of ended actions."""
+    skipped: int = 0
+    """Events before these that could not be kept: their numbers are given up, and ``trim`` reports them."""
 
 
 class Store(Protocol):
@@ -260,6 +271,15 @@ class Store(Protocol):
 
         ``encode(sequence, boot, wall, event)`` makes an event's payload. Sequence numbers have no gaps.
         """
+
+    def stow(self, batch: Batch, waiting: int) -> None:
+        """While no commit succeeds: everything but the events of all that could not be committed, to room set aside.
+
+        ``waiting``: events that are kept in memory only. If the process dies they are reported as given up.
+        """
+
+    def settle(self) -> None:
+        """What was stowed has been committed."""
 
     def load_state(self) -> dict[str, bytes]: ...
 
@@ -288,8 +308,8 @@ class Store(Protocol):
         """Enforces the bounds, a limited amount of work per call. ``now``: edged's own clock, as in ``Batch``.
 
         Returns (first, last, count, reason) of events given up unsent, once; the reason is ``size``, ``age``,
-        ``refused``, ``damaged`` or ``lost``. After a crash it returns again what no committed ``EventsDropped``
-        has told yet.
+        ``refused``, ``damaged``, ``disk`` or ``lost``. After a crash it returns again what no committed
+        ``EventsDropped`` has told yet.
         """
 
     def spool(self) -> tuple[int, int]:

@@ -5,4 +5,10 @@ import os
 # Set before anything imports onnxruntime: it would phone home otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-pytest_plugins = ["tests.fixtures.broker", "tests.fixtures.engine", "tests.fixtures.edged"]
+pytest_plugins = [
+    "tests.fixtures.broker",
+    "tests.fixtures.engine",
+    "tests.fixtures.edged",
+    "tests.fixtures.machine",
+    "tests.fixtures.unit",
+]

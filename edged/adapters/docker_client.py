@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -62,7 +63,7 @@ class Clients:
         return version
 
     def call(self, work: Callable[[APIClient], T], timeout: float) -> T:
-        """``work(client)`` with ``timeout`` seconds for each wait; raises only ``PortError``.
+        """``work(client)`` within ``timeout`` seconds (over TCP: for each wait); raises only ``PortError``.
 
         Where no version is agreed yet (at first, and after the engine was unreachable), that takes up to
         5 s more. Nothing is ever sent twice, except after the engine refused the version it was sent in.
@@ -130,10 +131,26 @@ class Clients:
         return client
 
 
+class _Socket(socket.socket):
+    """All its waits together take no longer than the first time-out: an engine that trickles is one that hangs."""
+
+    deadline = float("inf")
+
+    def recv_into(self, *arguments: Any, **named: Any) -> int:
+        left = self.deadline - time.monotonic()
+        if left <= 0.0:
+            raise TimeoutError("timed out")
+        if (patience := self.gettimeout()) is None or patience > left:
+            self.settimeout(left)
+        return super().recv_into(*arguments, **named)
+
+
 class _Connection(UnixHTTPConnection):
     def connect(self) -> None:
         """As in the SDK, which forgets to close the socket when nobody listens."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if isinstance(self.timeout, int | float):
+            connection.deadline = time.monotonic() + self.timeout
         try:
             connection.settimeout(self.timeout)
             connection.connect(self.unix_socket)

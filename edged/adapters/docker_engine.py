@@ -139,11 +139,17 @@ class DockerEngine:
         exchange.get(f"/v{self._clients.version(timeout, exchange)}/events?{query}", timeout)
         yield None
         lines = Lines(_MAX_EVENT)
+        told = time.monotonic()
         while True:
             try:
                 data = exchange.read(_IDLE)
             except TimeoutError:
+                data = None
+            # Also when bytes come that make no whole message: the thread lives.
+            if data is None or time.monotonic() - told > _IDLE:
+                told = time.monotonic()
                 yield None
+            if data is None:
                 continue
             if not data:
                 raise Unreachable(f"{self._url}: the event stream broke off")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..ports import PortError
 from ..vocabulary.world import Disk, HostSample, Usage
-from . import disks as file_systems
 from .cgroups import Cgroups
+from .disks import Disks
 from .files import field, read, read_all, read_text
 from .heat import Throttling, temperature
 from .timesync import clock_synced
@@ -20,7 +19,7 @@ class LocalHost:
     """Implements ``ports.Host``. The roots can be set, so that tests bring their own trees.
 
     What a host does not have is ``None`` or left out; only without ``meminfo`` is there no sample at all.
-    Not for use by two threads at once: shares are counted from the sample before.
+    ``sample`` is not for two threads at once: shares are counted from the one before.
     """
 
     def __init__(
@@ -32,26 +31,17 @@ class LocalHost:
     ) -> None:
         self._proc, self._sys, self._run = str(proc), str(sys), str(run)
         self._cgroups = cgroups or Cgroups(sys / "fs/cgroup", proc)
+        self._disks = Disks(self._proc)
         self._throttling = Throttling(self._sys)
         self._cpu_before: tuple[int, int] | None = None
 
     def usage(self, container_id: str, pid: int | None) -> Usage:
         return self._cgroups.usage(container_id, pid)
 
-    def sample(self, disks: Sequence[str]) -> HostSample:
-        """Disks that cannot be measured are left out: ``disk`` tells why, and the rest is not lost.
-
-        A network mount that hangs blocks this call; it belongs on a worker that has a deadline.
-        """
+    def sample(self) -> HostSample:
         memory = self._meminfo()
         cpu_count, cpu_busy = self._cpu()
         load = (read_text(f"{self._proc}/loadavg") or "0 0 0").split()
-        measured = []
-        for path in disks:
-            try:
-                measured.append(self.disk(path))
-            except PortError:
-                continue
         return HostSample(
             memory_total=memory["MemTotal"],
             memory_available=memory["MemAvailable"],
@@ -61,7 +51,6 @@ class LocalHost:
             cpu_busy=cpu_busy,
             load=(float(load[0]), float(load[1]), float(load[2])),
             pressure=self._pressure(),
-            disks=tuple(measured),
             temperature=temperature(self._sys),
             throttled=self._throttling.now(),
             clock_synced=clock_synced(self._run),
@@ -70,9 +59,8 @@ class LocalHost:
             oom_kills=self._oom_kills(),
         )
 
-    def disk(self, path: str) -> Disk:
-        """One file system. Raises ``NotFound`` or ``PortError``; may block, see ``sample``."""
-        return file_systems.disk(path, self._proc)
+    def disk(self, path: str, timeout: float) -> Disk:
+        return self._disks.measure(path, timeout)
 
     def boot_id(self) -> str:
         """Differs after each boot of the host; empty when the kernel does not tell."""

@@ -52,6 +52,7 @@ class PahoBroker:
         self._backoff = backoff
         self._link: Link | None = None
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edged-mqtt", daemon=True)
 
     @property
@@ -77,10 +78,17 @@ class PahoBroker:
         if link is not None and link.number == connection:
             link.drop(reason)
 
+    def hurry(self) -> None:
+        """Somebody says that the reason may be gone: the next attempt is made at once."""
+        link = self._link
+        if link is None or not link.up:
+            self._hurry.set()
+
     def stop(self, last: Message | None, timeout: float) -> None:
         """At most ``timeout`` seconds. What the broker has not acknowledged by then is lost only if it is ``last``."""
         deadline = time.monotonic() + timeout
         self._stopping.set()
+        self._hurry.set()
         link = self._link
         if link is not None and link.up:
             if last is not None:
@@ -115,9 +123,12 @@ class PahoBroker:
             )
             reason = self._run_link(link)
             steady = link.up_since and time.monotonic() - link.up_since >= STEADY
-            failures = 0 if steady else failures + 1
+            # Whoever hangs up after each tenth message gets the next ten soon, or the backlog would take days.
+            failures = 0 if steady else min(failures, 1) if link.progressed else failures + 1
             self._listener.tell(self._on_disconnected, "stopped" if self._stopping.is_set() else reason, link.unfit)
-            self._stopping.wait(self._pause(failures, link.refused))
+            if self._hurry.wait(self._pause(failures, link.refused)) and not self._stopping.is_set():
+                failures = 0
+                self._hurry.clear()
 
     def _run_link(self, link: Link) -> str:
         try:

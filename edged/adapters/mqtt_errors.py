@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 
 _REFUSED = {
     132: "the broker does not speak MQTT 5",
@@ -40,11 +41,18 @@ def disconnected_text(code: int, text: str) -> str:
     return _ENDED.get(code, f"the broker ended the connection: {text.lower()}")
 
 
+def _today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
 def connect_error(error: Exception, host: str, port: int, timeout: float) -> str:
     where = f"{host}:{port}"
     match error:
         case ssl.SSLCertVerificationError():
-            return f"the certificate of {where} is not accepted: {error.verify_message}"
+            why = error.verify_message
+            # A device without a battery for its clock starts in another year.
+            clock = f"; it is {_today()} by this device's clock" if "expired" in why or "not yet" in why else ""
+            return f"the certificate of {where} is not accepted: {why}{clock}"
         case ssl.SSLError():
             return f"TLS with {where} failed: {error.reason or error}"
         case socket.gaierror():

@@ -77,6 +77,8 @@ class Link:
         self.up = False
         self.up_since = 0.0
         """Monotonic time at which the broker accepted."""
+        self.progressed = False
+        """The broker acknowledged something that was published."""
         self.refused = False
         """The broker said no: trying again soon will not change its mind."""
         self.unfit = False
@@ -203,6 +205,8 @@ class Link:
         # Protocol error, by paho's judgement: mosquitto answers what is too large with a code that MQTT does not
         # have there.
         self.unfit = code.value in UNFIT if from_broker else code.value == 130
+        if from_broker and code.value == 142:
+            self.progressed = False  # two devices with one id would take turns, as fast as they can connect
         if not self._reason and from_broker:
             self._reason = disconnected_text(code.value, str(code))
         elif not self._reason and code.value == 141:
@@ -210,6 +214,7 @@ class Link:
 
     def _on_publish(self, _client: Client, _data: object, mid: int, code: Any, _properties: Any) -> None:
         value = code.value
+        self.progressed = True
         listener = self._listener
         listener.tell(listener.on_ack, self.id_of(mid), value, str(code) if value >= 128 else "")
 

@@ -13,6 +13,7 @@ from ..ports import Batch, Retained, StorageError, StoredEvent
 from ..vocabulary.events import Event, EventsDropped
 from .storage import trimming
 from .storage.database import DatabaseFile
+from .storage.lifeboat import Stowed
 from .storage.retained import RetainedTopics
 from .storage.schema import cost, drop_range, explain, get_meta, set_meta, transaction
 
@@ -42,6 +43,8 @@ class SqliteStore(DatabaseFile):
         self._flushed = monotonic()
         self._spool = (0, 0)
         self._retained = RetainedTopics()
+        self._stowed: dict[str, Retained] = {}
+        """Retained topics that are in the lifeboat, and not in the database."""
         self._dropped: list[tuple[int, int, int, str]] = []
         super().__init__(path)
 
@@ -52,6 +55,7 @@ class SqliteStore(DatabaseFile):
         self._written = get_meta(db, "acknowledged")
         self._set_watermark(db, max(self._written, self._acknowledged))
         self._retained.load(db.execute("SELECT topic, payload, version FROM retained").fetchall())
+        self._retained.update(list(self._stowed.values()))
         self._dropped = trimming.untold_ranges(db)
         db.execute("SELECT key, value FROM state").fetchall()  # shows damage now rather than later
 
@@ -67,19 +71,24 @@ class SqliteStore(DatabaseFile):
 
     def commit(self, batch: Batch, encode: Callable[[int, int, float, Event], bytes]) -> int:
         with self._guard() as db:
-            head, size = self._head, self._size
+            self._catch_up(db)
+            head, size = self._head + batch.skipped, self._size
             rows = []
             for topic, event in batch.events:
                 head += 1
                 payload = encode(head, self.boot, batch.wall, event)
                 size += cost(topic, payload)
                 rows.append((head, self.boot, batch.now, batch.wall, size, topic, event.type, payload))
-            retained = self._retained.changed(batch.retained)
-            if not (rows or batch.state or retained or batch.intents or batch.outcomes):
+            retained = [*self._stowed.values(), *self._retained.changed(batch.retained)]
+            if not (rows or batch.state or retained or batch.intents or batch.outcomes or batch.skipped):
                 return head
             if head > self._reserve.sequence:
                 self._extend_reserve(head)
             with transaction(db):
+                if batch.skipped:
+                    skipped = (self._head + 1, self._head + batch.skipped)
+                    drop_range(db, *skipped, "disk")
+                    set_meta(db, floor=skipped[1])
                 db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 _write_state(db, batch)
                 self._retained.write(db, retained)
@@ -89,11 +98,45 @@ class SqliteStore(DatabaseFile):
                 self._write_watermark(db)
             self._watermark_written()
             self._retained.update(retained)
+            self._stowed.clear()
+            if batch.skipped:
+                self._dropped.append((*skipped, batch.skipped, "disk"))
             if rows:
-                self._head = self._last = head
-                self._size = size
-                self._count()
+                self._last = head
+            self._head, self._size = head, size
+            self._count()
             return head
+
+    # A disk that takes nothing
+
+    def stow(self, batch: Batch, waiting: int) -> None:
+        with self._lock:
+            changed = self._retained.changed(batch.retained)
+            new = Stowed(
+                self.boot,
+                max(self._head, self._left.through if self._left else 0) + waiting,
+                batch.state,
+                {one.topic: one.payload for one in (*self._stowed.values(), *changed)},
+                [(identity, batch.now, action) for identity, action in batch.intents],
+                list(batch.outcomes),
+            )
+            try:
+                self._boat.write(self._left.then(new) if self._left is not None else new)
+            except OSError as error:
+                raise explain(error, self._path) from error
+            self._retained.update(changed)
+            self._stowed |= {one.topic: one for one in changed}
+
+    def settle(self) -> None:
+        with self._lock:
+            try:
+                self._boat.clear()
+            except OSError as error:
+                raise explain(error, self._path) from error
+
+    def _take_in(self, db: sqlite3.Connection, left: Stowed) -> None:
+        _write_state(db, Batch(wall=0.0, now=0.0, state=left.state, outcomes=tuple(left.outcomes)), left.intents)
+        self._retained.write(db, self._retained.changed(left.retained))
 
     # The watermark: what the broker has
 
@@ -146,15 +189,15 @@ class SqliteStore(DatabaseFile):
         self, now: float, spool_size: int, spool_age: float, keep: float, max_size: int
     ) -> list[tuple[int, int, int, str]]:
         with self._guard() as db:
-            first = self._acknowledged + 1
-            through, reason = trimming.spool_bound(db, first - 1, self._last, now, spool_size, spool_age)
-            if through >= first:
+            through, reason = trimming.spool_bound(db, self._acknowledged, self._last, now, spool_size, spool_age)
+            if reason:
+                first, count = trimming.rows_between(db, self._acknowledged + 1, through)
                 with transaction(db):
-                    drop_range(db, first, through, reason)
+                    drop_range(db, first, through, reason, count)
                     set_meta(db, acknowledged=through)
                 self._written = through
                 self._set_watermark(db, through)
-                self._dropped.append((first, through, through - first + 1, reason))
+                self._dropped.append((first, through, count, reason))
             # Never the newest row: the head of the sequence is read from it.
             trimming.trim_history(db, min(self._acknowledged, self._last - 1), now, keep, max_size)
             trimming.trim_journal(db, KEEP_ACTIONS)
@@ -164,13 +207,22 @@ class SqliteStore(DatabaseFile):
     # Reading
 
     def load_state(self) -> dict[str, bytes]:
+        left = self._left.state if self._left is not None else {}
+        if self._read_state is not None:
+            return _without_empty(self._read_state | left)
         with self._guard() as db:
-            return dict(db.execute("SELECT key, value FROM state"))
+            return _without_empty(dict(db.execute("SELECT key, value FROM state")) | left)
 
     def open_intents(self) -> list[tuple[str, bytes]]:
-        with self._guard() as db:
-            question = "SELECT action_id, action FROM journal WHERE outcome IS NULL ORDER BY at"
-            return db.execute(question).fetchall()
+        left = self._left or Stowed()
+        rows: list[tuple[str, bytes]] = []
+        if self._read_state is None:
+            with self._guard() as db:
+                question = "SELECT action_id, action FROM journal WHERE outcome IS NULL ORDER BY at"
+                rows = db.execute(question).fetchall()
+        ended = {identity for identity, _ in left.outcomes}
+        begun = [*rows, *((identity, action) for identity, _, action in left.intents)]
+        return [(identity, action) for identity, action in begun if identity not in ended]
 
     def history(self, since_wall: float, types: Sequence[str], limit: int) -> list[StoredEvent]:
         condition = f"AND type IN ({', '.join('?' * len(types))})" if types else ""
@@ -212,7 +264,11 @@ class SqliteStore(DatabaseFile):
                 self._release()
 
 
-def _write_state(db: sqlite3.Connection, batch: Batch) -> None:
+def _without_empty(state: dict[str, bytes]) -> dict[str, bytes]:
+    return {key: value for key, value in state.items() if value}
+
+
+def _write_state(db: sqlite3.Connection, batch: Batch, intents: Sequence[tuple[str, float, bytes]] = ()) -> None:
     deleted = [(key,) for key, value in batch.state.items() if not value]
     db.executemany("DELETE FROM state WHERE key=?", deleted)
     # The condition keeps a page clean, and the flash whole, when nothing changed.
@@ -220,7 +276,7 @@ def _write_state(db: sqlite3.Connection, batch: Batch) -> None:
         "INSERT INTO state VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value=?2 WHERE value IS NOT ?2",
         [(key, value) for key, value in batch.state.items() if value],
     )
-    intents = [(identity, batch.now, action) for identity, action in batch.intents]
-    db.executemany("INSERT OR REPLACE INTO journal VALUES (?, ?, ?, NULL)", intents)
+    begun = [*intents, *((identity, batch.now, action) for identity, action in batch.intents)]
+    db.executemany("INSERT OR REPLACE INTO journal VALUES (?, ?, ?, NULL)", begun)
     outcomes = [(outcome, identity) for identity, outcome in batch.outcomes]
     db.executemany("UPDATE journal SET outcome=? WHERE action_id=?", outcomes)

@@ -9,8 +9,12 @@ import time
 from collections.abc import Mapping
 
 from ..ports import NotFound, PortError, Refused, Unreachable
+from .processes import TimedOut, run
 
 _log = logging.getLogger(__name__)
+
+_SHOW = 5.0
+"""Seconds for a look, which takes milliseconds: the rest of a time-out is for what the look leads to."""
 
 
 class SystemdNotifier:
@@ -44,6 +48,10 @@ class SystemdNotifier:
 
     def watchdog(self) -> None:
         self._send("WATCHDOG=1")
+
+    def give_up(self) -> None:
+        # systemd 243 and later; older ones end us when they have not been fed for long enough.
+        self._send("WATCHDOG=trigger")
 
     def _send(self, *lines: str) -> None:
         """A message that cannot be sent is logged once, not raised: systemd draws its own conclusions."""
@@ -82,7 +90,7 @@ class SystemdServices:
 
     def stopped_on_purpose(self, unit: str, timeout: float) -> bool:
         """Raises ``NotFound`` when there is no such unit, ``Refused`` when it is masked against starting."""
-        told = self._show(unit, ("LoadState", "ActiveState", "Result"), timeout)
+        told = self.show(unit, ("LoadState", "ActiveState", "Result"), timeout)
         load = told.get("LoadState", "")
         if load == "not-found":
             raise NotFound(f"systemd knows no unit {unit}")
@@ -102,39 +110,31 @@ class SystemdServices:
         One that is being started by somebody else already, like a person, its own ``Restart=`` or its socket,
         is only waited for: to restart it now would make it begin again. Unless that takes ``timeout`` too.
         """
-        told = self._show(unit, ("ActiveState", "InactiveExitTimestampMonotonic"), timeout)
+        told = self.show(unit, ("ActiveState", "InactiveExitTimestampMonotonic"), timeout)
         since = told.get("InactiveExitTimestampMonotonic", "")
         begun = int(since) / 1e6 if since.isdigit() else 0.0
         young = time.clock_gettime(time.CLOCK_MONOTONIC) - begun < timeout
         verb = "start" if told.get("ActiveState") == "activating" and young else "restart"
         self._run([verb, "--", unit], f"restart {unit}", timeout)
 
-    def _show(self, unit: str, names: tuple[str, ...], timeout: float) -> dict[str, str]:
+    def show(self, unit: str, names: tuple[str, ...], timeout: float) -> dict[str, str]:
+        """These properties of a unit, or the manager's own for an empty name. Raises ``PortError``."""
         options = [word for name in names for word in ("-p", name)]
-        output = self._run(["show", *options, "--", unit], f"look at {unit}", timeout)
+        named = ["--", unit] if unit else []
+        output = self._run(["show", *options, *named], f"look at {unit or 'itself'}", min(timeout, _SHOW))
         return dict(line.partition("=")[::2] for line in output.splitlines())
 
     def _run(self, arguments: list[str], what: str, timeout: float) -> str:
-        import subprocess  # only an engine in trouble ever needs it
-
-        command = [self._systemctl, "--no-pager", "--no-ask-password", *arguments]
         try:
-            done = subprocess.run(
-                command,
-                env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+            code, out, err = run([self._systemctl, "--no-pager", "--no-ask-password", *arguments], timeout)
+        except TimedOut:
             raise Unreachable(f"systemd did not {what} within {timeout:g}s") from None
         except OSError as error:
             raise PortError(f"cannot run {self._systemctl} to {what}: {error.strerror}") from error
-        if done.returncode:
-            said = " ".join(done.stderr.decode("utf-8", "replace").split()) or f"exit code {done.returncode}"
+        if code:
+            said = " ".join(err.split()) or f"exit code {code}"
             raise _failure(said, f"systemd did not {what}: {said}")
-        return done.stdout.decode("utf-8", "replace")
+        return out
 
 
 def _failure(said: str, message: str) -> PortError:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -25,6 +23,7 @@ from ..adapters.probes import SocketProber
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier, SystemdServices
 from ..config.load import Loaded
+from ..config.problem import Problem, render
 from ..durable import Differ, Ending, restore
 from ..loop import Hands, Inbox, Loop
 from ..observe import World
@@ -35,23 +34,23 @@ from ..report import journal
 from ..report.answers import Answers
 from ..report.metrics import Counters, Vitals
 from ..report.pages import Source, local_routes, public_routes
-from ..report.payloads import encode_event, status_payload
+from ..report.payloads import encode_event
 from ..report.recorder import Output, Recorder, Sinks
-from ..report.retained import meta_payload
 from ..report.snapshot import Snapshot
 from ..report.status import metrics_sample
 from ..vocabulary.events import Event
-from ..vocabulary.facts import ActionFinished, ConfigLoaded, SpoolDropped, Started, StopRequested
+from ..vocabulary.facts import ActionFinished, ConfigLoaded, ConfigRejected, Started, StopRequested
 from ..vocabulary.state import State
-from . import life
+from . import last_good, life
+from .blackbox import WITHIN, Blackbox, folder
+from .housekeeping import Housekeeping
+from .papers import Papers
 from .reload import Reloader
 from .reporting import Reporting
-from .supervision import Supervisor
+from .supervision import OUTBOX, RECORDER, Supervisor, rhythms
 
 log = logging.getLogger(__name__)
 
-CLOCK_EVERY = 3600.0
-"""Seconds between two saves of the clock when nothing else is written."""
 OVERLAP = 2.0
 """Seconds of the engine's history that are asked for twice: something may have been under way at the end."""
 STOP_SECONDS = 4.0
@@ -61,8 +60,12 @@ STOP_SECONDS = 4.0
 class Daemon:
     """Everything of one run. Raises ``PortError`` when it cannot start."""
 
-    def __init__(self, loaded: Loaded, env: Mapping[str, str], *, path: Path | None) -> None:
+    def __init__(
+        self, loaded: Loaded, env: Mapping[str, str], *, path: Path | None, wrong: tuple[Problem, ...] = ()
+    ) -> None:
+        """``wrong``: what is wrong with the file at ``path``, when ``loaded`` is what was in force before."""
         self._loaded = loaded
+        self._wrong = tuple(render((problem,)) for problem in wrong)
         config = loaded.config
         self._folder = Path(config.state_dir)
         self._lock = life.lock(self._folder)
@@ -75,9 +78,12 @@ class Daemon:
         record = life.clock_record(stored)
         self._clock, rebooted = DeviceClock.resume(record, boot_id)
         self._ending = Ending(boot_id=boot_id)
-        self._previous = life.previous_end(stored, boot_id)
+        self._blackbox = Blackbox(folder(self._folder, env))
+        left = self._blackbox.open()
+        self._previous = life.previous_end(stored, boot_id, left)
+        if self._previous.startswith(("watchdog", "crash: ")):
+            log.error("the run before ended: %s\n%s", self._previous, left.stacks)
         self._boot = self._store.boot
-        self._since = self._clock.wall()
         self._notifier = SystemdNotifier(env)
         self._inbox = Inbox()
         self._counters = Counters()
@@ -85,12 +91,19 @@ class Daemon:
         self._engine = lazy_engine(config.docker.url, config.docker.timeout)
         self._evidence = EvidenceFolder(self._folder / "evidence", config.evidence.max_size)
         self._turned = time.monotonic()
-        self._clock_saved = 0.0
         self._style = config.log.format
         self._journald = "JOURNAL_STREAM" in env
         self._snapshot = Snapshot(State(), config, self._clock.now(), self._clock.wall())
 
-        self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._status_payload)
+        self._papers = Papers(self._boot, self._clock.wall(), loaded.digest)
+        self._housekeeping = Housekeeping(
+            self._store,
+            self._clock,
+            lambda: self._snapshot.config,
+            self._inbox.post,
+            lambda: self._save({"clock": self._clock.record().encode()}),
+        )
+        self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status)
         self._runner = JobRunner(
             World(clock=self._clock, host=self._host, prober=SocketProber(), containers=self._engine), self._inbox.post
         )
@@ -105,7 +118,7 @@ class Daemon:
         self._actions = ActionRunner(tools, self._clock, self._inbox.post)
         self._recorder = Recorder(self._store, self._clock, self._sinks())
         self._supervisor = Supervisor(
-            self._runner, self._actions, self._recorder, self._watcher, self._reporting.last_beat
+            (self._runner, self._actions), self._beats, rhythms(config.docker.timeout), self._notifier.watchdog_seconds
         )
         source = self._source()
         self._api = HttpServer.unix(life.socket_path(self._folder, env), local_routes(source))
@@ -116,7 +129,7 @@ class Daemon:
             self._api.stop()
             raise
         state = restore(stored, config)
-        self._loop = Loop(state, config, self._inbox, self._clock, self._hands(), Differ(stored), self._meta)
+        self._loop = Loop(state, config, self._inbox, self._clock, self._hands(), Differ(stored), self._papers.retained)
         self._reloader = Reloader(path, env, loaded, self)
         self._begin(loaded, rebooted)
 
@@ -128,6 +141,8 @@ class Daemon:
             Started(at=now, boot=self._boot, version=__version__, host_rebooted=rebooted, previous_end=self._previous)
         )
         self._inbox.post(ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path))
+        if self._wrong:
+            self._inbox.post(ConfigRejected(at=now, path=str(self._reloader.path), errors=self._wrong))
         for action_id, data in self._store.open_intents():
             action = msgspec.json.decode(data)
             self._inbox.post(
@@ -147,6 +162,7 @@ class Daemon:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, lambda *_: self._reloader.ask())
+        self._blackbox.arm()
         self._recorder.start()
         self._reporting.start(self._loaded.config)
         self._actions.start()
@@ -157,7 +173,8 @@ class Daemon:
         self._api.start()
         self._web.start()
         self._watcher.start()
-        self._notifier.ready(f"watching, run {self._boot}")
+        self._notifier.ready(self._said())
+        last_good.keep(self._folder, self._loaded)
         clean = False
         try:
             while not self._loop.state.stopping:
@@ -169,6 +186,11 @@ class Daemon:
         finally:
             self._shut_down(clean)
         return 0 if clean else 1
+
+    def _said(self) -> str:
+        """For ``systemctl status``."""
+        bad = f"; its file is NOT in force: {self._wrong[0]}" if self._wrong else ""
+        return f"watching, run {self._boot}{bad}"
 
     def _on_stop(self, number: int, frame: object) -> None:
         self._inbox.post(StopRequested(at=self._clock.now(), reason=f"signal {signal.Signals(number).name}"))
@@ -191,6 +213,7 @@ class Daemon:
                 "clock": self._clock.record().encode(),
             }
         )
+        self._blackbox.disarm()
         self._store.close()
         self._engine.close()
         self._lock.close()
@@ -212,7 +235,7 @@ class Daemon:
             count=self._counters.count,
             kick=self._reporting.kick,
             post=self._inbox.post,
-            tidy=self._tidy,
+            tidy=self._housekeeping.tidy,
         )
 
     def _hands(self) -> Hands:
@@ -223,7 +246,9 @@ class Daemon:
             publish=self._publish,
             metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot))),
             alive=self._alive,
+            patience=lambda: self._supervisor.patience,
             feed=self._notifier.watchdog,
+            give_up=self._give_up,
         )
 
     def _source(self) -> Source:
@@ -255,52 +280,29 @@ class Daemon:
         self._recorder.submit(msgspec.structs.replace(output, state=stamped))
 
     def _alive(self) -> str:
-        """What hangs. It is noted on disk at once: when the watchdog ends this run, the next one can say why."""
-        hung = self._supervisor.hung()
-        if bool(hung) != bool(self._ending.note):
-            self._ending = msgspec.structs.replace(self._ending, note=hung)
-            note = {"ending": msgspec.json.encode(self._ending)}
-            self._recorder.submit(Output(wall=self._clock.wall(), now=self._clock.now(), state=note))
-        return hung
+        self._recorder.overtake()
+        return self._supervisor.hung()
+
+    def _beats(self) -> dict[str, float]:
+        outbox = self._reporting.last_beat()
+        return {
+            RECORDER: self._recorder.last_beat,
+            **self._watcher.heartbeats(),
+            **({OUTBOX: outbox} if outbox is not None else {}),
+        }
+
+    def _give_up(self, why: str) -> None:
+        """The next run can say why, wherever this one is stuck: it is noted first, but not at any price."""
+        if self._notifier.watchdog_seconds is None:
+            log.error("no service manager watches edged: nobody starts it anew; systemctl restart edged, or by hand")
+            return
+        if not self._blackbox.note(why):
+            log.error("the reason could not be written down within %g s", WITHIN)
+        self._notifier.give_up()
 
     def _publish(self, shot: Snapshot) -> None:
         self._snapshot = shot
         self._turned = time.monotonic()
-
-    def _tidy(self) -> None:
-        config = self._snapshot.config
-        spool = config.mqtt.spool if config.mqtt is not None else None
-        dropped = self._store.trim(
-            self._clock.now(),
-            spool.max_size if spool else config.history.max_size,
-            spool.max_age if spool else config.history.keep,
-            config.history.keep,
-            config.history.max_size,
-        )
-        for first, last, count, reason in dropped if spool is not None else ():
-            self._inbox.post(SpoolDropped(at=self._clock.now(), first=first, last=last, count=count, reason=reason))
-        now = time.monotonic()
-        if now - self._clock_saved >= CLOCK_EVERY:
-            self._clock_saved = now
-            self._save({"clock": self._clock.record().encode()})
-
-    def _meta(self, shot: Snapshot) -> dict[str, bytes]:
-        if not shot.state.config.digest:
-            return {}
-        state = "stopping" if shot.state.stopping else "online"
-        return {
-            "status": self._status_payload(state, shot.state.config.digest),
-            "meta": meta_payload(shot, self._facts()),
-        }
-
-    def _status_payload(self, state: str, digest: str = "") -> bytes:
-        return status_payload(
-            state, self._boot, self._since, digest or self._snapshot.state.config.digest or self._loaded.digest
-        )
-
-    def _facts(self) -> dict[str, Any]:
-        system = os.uname()
-        return {"kernel": system.release, "machine": system.machine, "hostname": system.nodename}
 
     # For the reloader
 
@@ -336,4 +338,6 @@ class Daemon:
             threading.Thread(target=before.stop, name="edged-swap-http", daemon=True).start()
         if loaded.config.mqtt != old.mqtt:
             self._reporting.change(loaded.config)
+        else:
+            self._reporting.hurry()
         self._watcher.look()

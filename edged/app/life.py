@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 from collections.abc import Mapping
@@ -13,24 +14,26 @@ import msgspec
 from ..adapters.clock import ClockRecord
 from ..durable import Ending
 from ..ports import PortError, StorageError
+from .blackbox import Left, ended_badly
 
 log = logging.getLogger(__name__)
 
 
-def previous_end(stored: Mapping[str, bytes], boot_id: str) -> str:
-    """Why the run before ended: ``first``, ``clean``, ``watchdog``, ``crash`` or ``power``."""
+def previous_end(stored: Mapping[str, bytes], boot_id: str, left: Left) -> str:
+    """Why the run before ended; the values are those of ``facts.Started``."""
     data = stored.get("ending")
     if not data:
         return "first"
     try:
         ending = msgspec.json.decode(data, type=Ending)
     except msgspec.MsgspecError:
-        return "crash"
+        ending = Ending(boot_id)
+    # What was left speaks of the very last run, which may have ended before it could write an ending of its own.
+    if bad := ended_badly(left):
+        return bad
     if ending.clean:
         return "clean"
-    if ending.boot_id != boot_id:
-        return "power"
-    return f"watchdog: {ending.note}" if ending.note else "crash"
+    return "crash" if ending.boot_id == boot_id else "power"
 
 
 def clock_record(stored: Mapping[str, bytes]) -> ClockRecord | None:
@@ -48,15 +51,27 @@ def lock(folder: Path) -> IO[bytes]:
     """Two edged on one state folder would restart everything twice."""
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        file = (folder / "edged.lock").open("wb")
+        file = _open_lock(folder / "edged.lock")
     except OSError as error:
-        raise PortError(f"the state folder {folder} cannot be used: {error.strerror or error}") from error
+        raise PortError(
+            f"the state folder {folder} cannot be used: {error.strerror or error}. Under systemd a state_dir outside "
+            f"of /var/lib/edged needs ReadWritePaths={folder} (systemctl edit edged)"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
         raise PortError(f"another edged runs with the state folder {folder}; stop it, or give state_dir") from error
     return file
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return path.open("rb")  # a worn-out medium turns read-only, and apps need their watchdog all the same
 
 
 def socket_path(folder: Path, env: Mapping[str, str]) -> Path:

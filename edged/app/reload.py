@@ -15,6 +15,7 @@ from ..config.problem import ConfigError, Problem, render
 from ..loop import NewConfig
 from ..ports import PortError
 from ..vocabulary.facts import ConfigLoaded, ConfigRejected
+from . import last_good
 
 if TYPE_CHECKING:
     from .daemon import Daemon
@@ -30,7 +31,7 @@ class Reloader:
     """Works off the loop's thread. Several requests while one is under way become one more."""
 
     def __init__(self, path: Path | None, env: Mapping[str, str], loaded: Loaded, daemon: Daemon) -> None:
-        self._path, self._env, self._loaded, self._daemon = path, env, loaded, daemon
+        self.path, self._env, self._loaded, self._daemon = path, env, loaded, daemon
         self._asked = threading.Event()
         threading.Thread(target=self._work, name="edged-reload", daemon=True).start()
 
@@ -52,7 +53,7 @@ class Reloader:
 
     def _reload(self) -> None:
         try:
-            loaded = load(self._path, self._env) if self._path is not None else load_default(self._env)
+            loaded = load(self.path, self._env) if self.path is not None else load_default(self._env)
         except ConfigError as error:
             self._reject(tuple(_line(problem) for problem in error.errors))
             return
@@ -81,10 +82,11 @@ class Reloader:
 
         self._daemon.inbox.post(NewConfig(fact, new, take_over))
         # systemctl reload returns when the new configuration is in force, not before.
-        taken.wait(TAKEN_WITHIN)
+        if taken.wait(TAKEN_WITHIN):
+            last_good.keep(Path(new.state_dir), loaded)
 
     def _reject(self, errors: tuple[str, ...]) -> None:
-        self._daemon.inbox.post(ConfigRejected(at=self._daemon.clock.now(), path=str(self._path or ""), errors=errors))
+        self._daemon.inbox.post(ConfigRejected(at=self._daemon.clock.now(), path=str(self.path or ""), errors=errors))
 
 
 def _line(problem: Problem) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ..adapters.mqtt import PahoBroker
 from ..config import Config
 from ..ports import Clock, Message, Store
+from ..report.connection_log import ConnectionLog
 from ..report.outbox import Outbox
 from ..report.payloads import topic_prefix
 from ..vocabulary.facts import BrokerSeen, Fact, StorageSeen
@@ -27,7 +29,7 @@ class Reporting:
         self._pair: tuple[PahoBroker, Outbox] | None = None
         self._device = ""
         self._changing = threading.Lock()
-        self._connected, self._detail = False, ""
+        self._log = ConnectionLog()
 
     def start(self, config: Config) -> None:
         self._device = config.device.id
@@ -70,6 +72,12 @@ class Reporting:
 
         threading.Thread(target=swap, name="edged-swap-broker", daemon=True).start()
 
+    def hurry(self) -> None:
+        """A password or certificate may have been changed, in its file: tries to connect at once."""
+        pair = self._pair
+        if pair is not None:
+            pair[0].hurry()
+
     def kick(self) -> None:
         pair = self._pair
         if pair is not None:
@@ -99,13 +107,9 @@ class Reporting:
         }
 
     def _seen(self, connected: bool, detail: str) -> None:
-        if connected != self._connected or (detail and detail != self._detail):
-            # Not an event: an offline broker would fill the spool with the news that it is offline.
-            if connected:
-                log.info("broker: connected %s", detail)
-            else:
-                log.warning("broker: not connected: %s", detail)
-        self._connected, self._detail = connected, detail
+        # Not an event: an offline broker would fill the spool with the news that it is offline.
+        if line := self._log.line(connected, detail, time.monotonic()):
+            log.log(logging.INFO if connected and not detail else logging.WARNING, "broker: %s", line)
         self._post(BrokerSeen(at=self._clock.now(), connected=connected, detail=detail))
 
     def _stored(self, ok: bool, error: str) -> None:

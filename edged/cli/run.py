@@ -27,20 +27,28 @@ def main(args: argparse.Namespace, verb: str) -> int:
     _tune_memory()
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     from ..config.load import load, load_default
-    from ..config.problem import ConfigError
+    from ..config.problem import ConfigError, Problem
 
+    wrong: tuple[Problem, ...] = ()
     path = Path(args.config) if args.config else DEFAULT if DEFAULT.exists() else None
     try:
         loaded = load(path, os.environ) if path is not None else load_default(os.environ)
     except ConfigError as error:
+        from ..app.last_good import recall
+
         print(error, file=sys.stderr)
-        print(f"edged: {len(error.errors)} errors in {path}; nothing was started", file=sys.stderr)
-        return USAGE
+        before = recall(path, os.environ) if path is not None else None
+        count = f"{len(error.errors)} error{'s' * (len(error.errors) != 1)} in {path}"
+        if before is None:
+            print(f"edged: {count}; nothing was started", file=sys.stderr)
+            return USAGE
+        print(f"edged: {count}; going on with the one that was last in force, {before.path}", file=sys.stderr)
+        loaded, wrong = before, error.errors
     from ..app.daemon import Daemon
     from ..ports import PortError
 
     try:
-        daemon = Daemon(loaded, os.environ, path=path)
+        daemon = Daemon(loaded, os.environ, path=path, wrong=wrong)
     except PortError as error:
         print(f"edged: {error}", file=sys.stderr)
         return FAILED

@@ -37,12 +37,19 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """What works but is probably not meant."""
     files: tuple[NamedFile, ...] = ()
     """What ``check_files`` looks at."""
+    data: bytes = b""
+    """The file as it was read."""
+
+    def __repr__(self) -> str:
+        """Without the file's text, which may hold a password."""
+        return f"Loaded(path={self.path!r}, digest={self.digest!r})"
 
 
-def load(path: Path, env: Mapping[str, str], hostname: str | None = None) -> Loaded:
+def load(path: Path, env: Mapping[str, str], hostname: str | None = None, *, folder: Path | None = None) -> Loaded:
     """Reads and checks ``path``. Raises ``ConfigError`` with every error there is.
 
-    ``env`` fills in ``${NAME}`` and gives the state folder; ``hostname`` is for tests.
+    ``env`` fills in ``${NAME}`` and gives the state folder; ``hostname`` is for tests. Files that it names
+    are relative to ``folder``, which is the file's own unless it is a copy.
     """
     # Imported here, like what it needs: whoever only wants the types should not wait for it.
     from . import document
@@ -50,7 +57,7 @@ def load(path: Path, env: Mapping[str, str], hostname: str | None = None) -> Loa
     data = document.read_bytes(path)
     file = str(path)
     tree = document.parse(data, file)
-    reader = Reader(file, env, path.absolute().parent)
+    reader = Reader(file, env, folder or path.absolute().parent)
     config: Config = reader.struct(Config, tree)
     if problems := reader.problems + _at(reader, rules.faults(config)):
         raise ConfigError(cap(sorted(set(problems), key=_place)))
@@ -60,6 +67,7 @@ def load(path: Path, env: Mapping[str, str], hostname: str | None = None) -> Loa
         digest=_digest(data),
         warnings=tuple(sorted(_at(reader, rules.warnings(config)), key=_place)),
         files=tuple(_files(reader, config)),
+        data=data,
     )
 
 

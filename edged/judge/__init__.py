@@ -17,7 +17,7 @@ from ..vocabulary.actions import Action
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import AppState, Recovery, State
-from . import containers, deployment, engine, gating, host, lifecycle, probes, recovery, resources
+from . import containers, deployment, disks, engine, gating, host, lifecycle, probes, recovery, resources
 from .app import see, settle
 from .commands import received
 from .guard import refusal
@@ -38,6 +38,12 @@ def listed(state: State, fact: facts.ContainersListed, config: Config, now: floa
     mended = probes.mend_host(state, "containers")
     judged = containers.listed(mended.state, fact, config, now)
     return replace(judged, events=(*mended.events, *judged.events))
+
+
+def check_failed(state: State, fact: facts.CheckFailed, config: Config, now: float) -> Judgement:
+    if fact.check == "disk":
+        return disks.failed(state, fact, config)
+    return probes.check_failed(state, fact, config, now)
 
 
 def action_finished(state: State, fact: facts.ActionFinished, config: Config, now: float) -> Judgement:
@@ -79,9 +85,10 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.ContainerChanged: containers.changed,
     facts.ResourcesSampled: resources.sampled,
     facts.HostSampled: host.sampled,
+    facts.DiskSampled: disks.sampled,
     facts.ProbeFinished: probes.probe_finished,
     facts.TrafficSampled: traffic_sampled,
-    facts.CheckFailed: probes.check_failed,
+    facts.CheckFailed: check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,
     facts.ConfigLoaded: lifecycle.config_loaded,

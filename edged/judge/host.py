@@ -1,8 +1,8 @@
-"""The host: HighMemory, HighCpu, DiskFull, ReadOnlyFs, HostHot, ClockSkew, OomKilled."""
+"""The host: HighMemory, HighCpu, HostHot, ClockSkew, OomKilled, StorageFailing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -10,14 +10,13 @@ from ..config import Config
 from ..vocabulary.events import Event
 from ..vocabulary.facts import HostSampled
 from ..vocabulary.state import Alert, State
-from ..vocabulary.world import Disk, HostSample
-from .alerting import Reading, advance, cleared, put
+from ..vocabulary.world import HostSample
+from .alerting import Reading, advance, put
 from .outcome import Judgement
 from .pressure import relieve
 from .probes import mend_host
 from .resources import level
 
-DISK_FOR = 30.0
 OOM_SHOWN = 600.0
 Found = tuple[str, str, Reading]
 """Alert, subject, reading."""
@@ -27,8 +26,18 @@ def sampled(state: State, fact: HostSampled, config: Config, now: float) -> Judg
     """One look at the host."""
     mended = mend_host(state, "host")
     host = mended.state.host
-    alerts, events = host.alerts, list[Event](mended.events)
-    for name, subject, reading in readings(mended.state, fact.host, config, now):
+    alerts, told = read(host.alerts, readings(mended.state, fact.host, config, now), config, now)
+    state = replace(mended.state, host=replace(host, sample=fact.host, sampled_at=fact.at, alerts=alerts))
+    relieved = relieve(state, config, now)
+    return Judgement(relieved.state, relieved.actions, (*mended.events, *told, *relieved.events), relieved.touched)
+
+
+def read(
+    alerts: dict[str, Alert], found: Iterable[Found], config: Config, now: float
+) -> tuple[dict[str, Alert], tuple[Event, ...]]:
+    """The alerts after these readings, and what is to be told of them."""
+    events: list[Event] = []
+    for name, subject, reading in found:
         key = name if subject == "host" else f"{name}/{subject}"
         old = alerts.get(key)
         if old is None and reading.level is None:
@@ -37,10 +46,7 @@ def sampled(state: State, fact: HostSampled, config: Config, now: float) -> Judg
         events.extend(made.events)
         if made.alert is not old:
             alerts = put(alerts, key, made.alert)
-    alerts, gone = _unwatched(alerts, fact.host, config, now)
-    state = replace(mended.state, host=replace(host, sample=fact.host, sampled_at=fact.at, alerts=alerts))
-    relieved = relieve(state, config, now)
-    return Judgement(relieved.state, relieved.actions, (*events, *gone, *relieved.events), relieved.touched)
+    return alerts, tuple(events)
 
 
 def readings(state: State, seen: HostSample, config: Config, now: float) -> Iterator[Found]:
@@ -50,30 +56,12 @@ def readings(state: State, seen: HostSample, config: Config, now: float) -> Iter
         yield "HighMemory", "host", _memory(seen, config, firing.get("HighMemory"))
     if seen.cpu_busy is not None:
         yield "HighCpu", "host", _cpu(seen, seen.cpu_busy, config, firing.get("HighCpu"))
-    for disk in seen.disks:
-        yield "DiskFull", disk.path, _disk(disk, config, firing.get(f"DiskFull/{disk.path}"))
-        yield "ReadOnlyFs", disk.path, _read_only(disk)
     if seen.temperature is not None:
         yield "HostHot", "host", _hot(seen, seen.temperature, config, firing.get("HostHot"))
     if seen.clock_synced is not None:
         yield "ClockSkew", "host", _clock(seen.clock_synced, config)
     yield "OomKilled", "host", _oom(state, seen, config, now)
-
-
-def _unwatched(
-    alerts: dict[str, Alert], seen: HostSample, config: Config, now: float
-) -> tuple[dict[str, Alert], tuple[Event, ...]]:
-    """Disks that are not watched any more take their alerts with them."""
-    watched = {*config.host.disk.paths, *(d.path for d in seen.disks)}
-    gone = {key: a for key, a in alerts.items() if "/" in key and key.partition("/")[2] not in watched}
-    if not gone:
-        return alerts, ()
-    events = []
-    for key, alert in gone.items():
-        name, _, path = key.partition("/")
-        if alert.severity is not None:
-            events.append(cleared(name, path, alert, f"{path} is not watched any more", now))
-    return {key: a for key, a in alerts.items() if key not in gone}, tuple(events)
+    yield "StorageFailing", "host", _storage(state.storage_error)
 
 
 def _memory(seen: HostSample, config: Config, alert: Alert | None) -> Reading:
@@ -104,32 +92,6 @@ def _cpu(seen: HostSample, busy: float, config: Config, alert: Alert | None) -> 
     )
 
 
-def _disk(disk: Disk, config: Config, alert: Alert | None) -> Reading:
-    """Bytes or inodes, whichever is nearer to its end."""
-    rules = config.host.disk
-    inodes = disk.inodes_used_share > disk.used_share
-    used = disk.inodes_used_share if inodes else disk.used_share
-    reading = level(used, rules.warn, rules.critical, alert)
-    if alert is None and reading.level is None:
-        return reading
-    left = f"{disk.inodes_free} inodes" if inodes else f"{disk.free / 2**20:.0f} MiB"
-    return replace(
-        reading,
-        raise_for=DISK_FOR,
-        clear_for=DISK_FOR,
-        summary=f"{disk.path} is {used:.0%} full; {left} are left",
-        advice="docker system df shows what images and logs take; remove what is not needed",
-    )
-
-
-def _read_only(disk: Disk) -> Reading:
-    return Reading(
-        level="critical" if disk.read_only else None,
-        summary=f"{disk.path} is mounted read-only" if disk.read_only else f"{disk.path} can be written",
-        advice="file systems turn read-only after I/O errors: see dmesg, check the medium",
-    )
-
-
 def _hot(seen: HostSample, celsius: float, config: Config, alert: Alert | None) -> Reading:
     rules = config.host.temperature
     slowed = "; the CPU is being slowed down" if seen.throttled else ""
@@ -148,6 +110,15 @@ def _clock(synced: bool, config: Config) -> Reading:
         raise_for=config.host.clock.for_,
         summary="the clock is synchronised" if synced else "the clock is not synchronised",
         advice="timedatectl status; is an NTP server reachable?",
+    )
+
+
+def _storage(error: str) -> Reading:
+    return Reading(
+        level="critical" if error else None,
+        clear_for=10.0,  # a new run finds out with its first commit
+        summary=f"edged cannot store what it reports: {error}" if error else "reports are stored again",
+        advice="recovery goes on; events wait in memory, and the oldest are given up when they become too many",
     )
 
 

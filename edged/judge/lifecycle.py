@@ -24,7 +24,7 @@ from ..vocabulary.facts import (
     StorageSeen,
 )
 from ..vocabulary.state import AppState, DependencyState, Kept, State, Streak
-from . import reload, run
+from . import disks, reload, run
 from .engine import SHUTDOWN
 from .outcome import Judgement
 from .vanished import farewell
@@ -89,8 +89,9 @@ def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) 
         errors=(),
         reloads=state.config.reloads + (not first),
     )
-    new = replace(state, apps=apps, dependencies=dependencies, config=record)
-    events: tuple[Event, ...] = (*(() if first else (told,)), *farewell(state, new, now))
+    host, unwatched = disks.unwatched(state.host, config, now)
+    new = replace(state, apps=apps, dependencies=dependencies, config=record, host=host)
+    events: tuple[Event, ...] = (*(() if first else (told,)), *farewell(state, new, now), *unwatched)
     return Judgement(new, actions, events, touched=tuple(apps))
 
 

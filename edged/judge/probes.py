@@ -114,7 +114,7 @@ def check_failed(state: State, fact: CheckFailed, config: Config, now: float) ->
             replace(state, dependencies={**state.dependencies, lame.name: lame}), events=(_broken(fact, lame.name),)
         )
     if fact.check in ENGINE_CHECKS and fact.subject == "engine":
-        return _host_check(state, fact, "engine")
+        return broken_host(state, fact, "engine")
     app = _about(state, fact)
     if app is not None:
         if fact.check in app.broken:
@@ -124,7 +124,7 @@ def check_failed(state: State, fact: CheckFailed, config: Config, now: float) ->
     if fact.check == "containers":
         # A container that nobody watches.
         return Judgement(state)
-    return _host_check(state, fact, "host")
+    return broken_host(state, fact, "host")
 
 
 def _about(state: State, fact: CheckFailed) -> AppState | None:
@@ -137,10 +137,12 @@ def _about(state: State, fact: CheckFailed) -> AppState | None:
     return next(apps, None)
 
 
-def _host_check(state: State, fact: CheckFailed, subject: str) -> Judgement:
-    if fact.check in state.host.broken:
+def broken_host(state: State, fact: CheckFailed, subject: str, key: str = "") -> Judgement:
+    """A check of the host or the engine could not be made. It is kept as ``key``, else under the check's name."""
+    key = key or fact.check
+    if key in state.host.broken:
         return Judgement(state)
-    host = replace(state.host, broken={**state.host.broken, fact.check: fact.error})
+    host = replace(state.host, broken={**state.host.broken, key: fact.error})
     return Judgement(replace(state, host=host), events=(_broken(fact, subject),))
 
 
@@ -148,12 +150,12 @@ def _broken(fact: CheckFailed, subject: str) -> CheckBroken:
     return CheckBroken(subject=subject, check=fact.check, error=fact.error, broken=True)
 
 
-def mend_host(state: State, check: str) -> Judgement:
-    """A check of the host or the engine that was broken has worked."""
-    if check not in state.host.broken:
+def mend_host(state: State, key: str, *, check: str = "", subject: str = "") -> Judgement:
+    """A check of the host or the engine, kept as ``key``, that was broken has worked."""
+    if key not in state.host.broken:
         return Judgement(state)
-    host = replace(state.host, broken={k: v for k, v in state.host.broken.items() if k != check})
-    subject = "engine" if check in ENGINE_CHECKS else "host"
+    host = replace(state.host, broken={k: v for k, v in state.host.broken.items() if k != key})
+    check, subject = check or key, subject or ("engine" if key in ENGINE_CHECKS else "host")
     return Judgement(
         replace(state, host=host), events=(CheckBroken(subject=subject, check=check, error="", broken=False),)
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..vocabulary.facts import Fact
-from .checks import World, host, metrics, probe, resources
+from .checks import World, disk, host, metrics, probe, resources
 
 __all__ = ["CHECKS", "Check", "World"]
 
@@ -15,6 +15,7 @@ Check = Callable[[Any, World], tuple[Fact, ...]]
 CHECKS: dict[str, Check] = {
     "resources": resources,
     "host": host,
+    "disk": disk,
     "probe": probe,
     "dependency": probe,
     "metrics": metrics,

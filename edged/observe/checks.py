@@ -5,10 +5,18 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..ports import Clock, Containers, Host, NotFound, PortError, Prober
-from ..vocabulary.facts import CheckFailed, Fact, HostSampled, ProbeFinished, ResourcesSampled, TrafficSampled
+from ..vocabulary.facts import (
+    CheckFailed,
+    DiskSampled,
+    Fact,
+    HostSampled,
+    ProbeFinished,
+    ResourcesSampled,
+    TrafficSampled,
+)
 from ..vocabulary.world import Usage
 from .exposition import traffic
-from .jobs import HostJob, MetricsJob, ProbeJob, ResourcesJob
+from .jobs import DiskJob, HostJob, MetricsJob, ProbeJob, ResourcesJob
 
 
 class World(Struct, frozen=True):
@@ -51,9 +59,15 @@ def resources(job: ResourcesJob, world: World) -> tuple[Fact, ...]:
 
 
 def host(job: HostJob, world: World) -> tuple[Fact, ...]:
-    """Memory, CPU, disks, temperature, clock of this host."""
-    sample = world.host.sample(job.disks)
+    """Memory, CPU, temperature, clock of this host."""
+    sample = world.host.sample()
     return (HostSampled(at=world.clock.now(), host=sample),)
+
+
+def disk(job: DiskJob, world: World) -> tuple[Fact, ...]:
+    """How full one file system is. Each has a check of its own: one that hangs hides no other."""
+    seen = world.host.disk(job.subject, job.timeout)
+    return (DiskSampled(at=world.clock.now(), disk=seen),)
 
 
 def probe(job: ProbeJob, world: World) -> tuple[Fact, ...]:

@@ -77,6 +77,8 @@ class EngineWatcher:
         self._backoff = Backoff(0.2, 2.0, chance)
         self._seen = Seen()
         self._since, self._began = since, 0.0
+        self._followed: float | None = None
+        """When the stream last showed the present, seconds on edged's clock."""
         self._first = self._last = 0.0
         """Unix times: of our start, and of the last message, by the engine's clock."""
         self._link = Link()
@@ -123,8 +125,10 @@ class EngineWatcher:
 
     def _dated(self, change: ContainerChanged) -> ContainerChanged:
         """What happened while edged or the engine was away is told with its own time, not as of now."""
-        age = self._clock.wall() - change.time
-        return change if age < _FRESH else replace(change, at=self._clock.now() - age)
+        age, now = self._clock.wall() - change.time, self._clock.now()
+        if self._followed is not None and age > now - self._followed + _FRESH:
+            return change  # it cannot be older than our last look: the wall clock was put forward in between
+        return change if age < _FRESH else replace(change, at=now - age)
 
     def _beat(self, thread: str) -> None:
         self._beats[thread] = time.monotonic()
@@ -171,4 +175,6 @@ class EngineWatcher:
                     self._link.accepted()
                 elif time.monotonic() - heard > self._quiet:
                     return True
+                if accepted:
+                    self._followed = self._clock.now()
         return False

@@ -31,7 +31,13 @@ class ResourcesJob(Job, frozen=True, kw_only=True):
 
 
 class HostJob(Job, frozen=True, kw_only=True):
-    disks: tuple[str, ...]
+    """Memory, CPU and sensors."""
+
+
+class DiskJob(Job, frozen=True, kw_only=True):
+    """One file system; the subject is its path."""
+
+    timeout: float
 
 
 class ProbeJob(Job, frozen=True, kw_only=True):
@@ -48,6 +54,7 @@ class MetricsJob(Job, frozen=True, kw_only=True):
     rules: Metrics
 
 
+DISK_TIMEOUT = 5.0
 SLACK = 1.0
 """Seconds that a check may take beyond its own time-out before it counts as hung."""
 
@@ -55,7 +62,8 @@ SLACK = 1.0
 def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]:
     """All jobs that should be running now, by key."""
     jobs: list[Job] = [
-        HostJob(check="host", subject="host", every=config.host.every, deadline=10.0, disks=config.host.disk.paths)
+        HostJob(check="host", subject="host", every=config.host.every, deadline=10.0),
+        *(_disk(path, config.host.every) for path in config.host.disk.paths),
     ]
     running: list[tuple[str, int | None]] = []
     for app in apps:
@@ -110,3 +118,7 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
             )
         )
     return {job.key: job for job in jobs}
+
+
+def _disk(path: str, every: float) -> DiskJob:
+    return DiskJob(check="disk", subject=path, every=every, timeout=DISK_TIMEOUT, deadline=DISK_TIMEOUT + SLACK)

@@ -2,7 +2,7 @@
 
 This is where every check gets its timing, its deadline and its failure handling, so that a check stays tiny.
 A check that does not come back is reported once and not started again until it does; a thread cannot be
-killed, so the supervisor (and in the end systemd's watchdog) learns about it from ``overdue``.
+killed, so the supervisor (and in the end systemd's watchdog) learns about it from ``calls``.
 """
 
 from __future__ import annotations
@@ -93,21 +93,27 @@ class JobRunner:
             self._jobs = dict(jobs)
             self._lock.notify()
 
-    def overdue(self) -> float:
-        """Seconds by which the slowest check has overrun its deadline; 0 when none has. Reports each one once."""
-        now, worst = self._monotonic(), 0.0
-        late: list[Job] = []
+    def report_late(self) -> None:
+        """Reports each check that has overrun its deadline as failed, once, and sees that the others go on."""
+        now = self._monotonic()
         with self._lock:
-            for run in self._running.values():
-                over = now - run.since - run.job.deadline
-                if over > 0.0:
-                    worst = max(worst, over)
-                    if not run.reported:
-                        run.reported = True
-                        late.append(run.job)
-        for job in late:
-            self._failed(job, f"it did not come back within {job.deadline:g} s")
-        return worst
+            late = [run for run in self._running.values() if not run.reported and now - run.since > run.job.deadline]
+            for run in late:
+                run.reported = True
+            self._drop_stale()
+            if self._due and self._due[0][0] <= now and not self._idle and len(self._threads) < self._most:
+                self._spawn()
+        for run in late:
+            self._failed(run.job, f"it did not come back within {run.job.deadline:g} s")
+
+    def calls(self) -> list[tuple[str, float, float]]:
+        """What is under way: (what, seconds since it began, seconds it may take)."""
+        now = self._monotonic()
+        with self._lock:
+            return [
+                (f"the check {run.job.check} of {run.job.subject}", now - run.since, run.job.deadline)
+                for run in self._running.values()
+            ]
 
     def threads(self) -> int:
         return len(self._threads)

@@ -37,6 +37,16 @@ class _Sent(NamedTuple):
         return what if isinstance(what, bytes) else what.sequence if isinstance(what, StoredEvent) else what.topic
 
 
+class _Held(NamedTuple):
+    """A retained topic that is not to be sent for a while."""
+
+    version: int
+    until: float
+    """Monotonic time; infinity: this version never again, another one at once."""
+    said: bool
+    """The broker said no, rather than hanging up: the next connection may well find it of another mind."""
+
+
 class Feeder:
     def __init__(
         self, store: Store, broker: Broker, prefix: str, size: int, retry: tuple[float, float], samples: ThinnedSamples
@@ -49,14 +59,16 @@ class Feeder:
         self._store = store
         self._broker = broker
         self._prefix = prefix
-        self._wanted_size = self._room = size
+        self._wanted_size = self._room = self._trust = size
+        """``_trust``: halved when a connection ends with messages unanswered, one more for each answer. A broker that
+        hangs up after every few messages is given a few at a time, and answers them before it does."""
         self._longest_pause = retry[1]
         self._samples = samples
         self._window = Window(retry)
         self._under_way: dict[int, _Sent] = {}
         self._retained_under_way: set[str] = set()
-        self._held: dict[str, tuple[int, float]] = {}
-        """Refused retained topics: the version, and when to try that one again."""
+        self._held: dict[str, _Held] = {}
+        """Refused retained topics."""
         self._suspicion = Suspicion()
         self._hopeless: list[tuple[int, str]] = []
         """Events the broker will never take, and why."""
@@ -67,6 +79,7 @@ class Feeder:
         self.lost(now, blame=False)
         self.connection = connection
         self._room = min(self._wanted_size, room)
+        self._held = {topic: held for topic, held in self._held.items() if not held.said}
         # The will has overwritten the status; and a broker that forgot the session may have forgotten all.
         self._store.forget_retained_acks(STATUS if session_present else None)
 
@@ -81,6 +94,8 @@ class Feeder:
         self._retained_under_way.clear()
         self._window.forget(now)
         self.refusals.clear()
+        if under_way:
+            self._trust = max(1, self._trust // 2)
         if blame and under_way:
             first = under_way[0]
             verdict = self._suspicion.connection_ended(first.identity, len(under_way) == 1, unfit)
@@ -99,18 +114,19 @@ class Feeder:
                 self._window.refuse(what.sequence, now, said=False)
         elif isinstance(what, Retained):
             logger.error("the broker ends the connection when it gets %s/%s", self._prefix, what.topic)
-            self._held[what.topic] = (what.version, math.inf if for_ever else now + self._longest_pause)
+            self._held[what.topic] = _Held(what.version, math.inf if for_ever else now + self._longest_pause, False)
 
     @property
     def _size(self) -> int:
         """Messages that may be under way."""
-        return 1 if self._suspicion.alone else self._room
+        return 1 if self._suspicion.alone else min(self._room, self._trust)
 
     def answer(self, message_id: int, code: int, text: str, now: float) -> None:
         sent = self._under_way.pop(message_id, None)
         if sent is None:  # of a connection that is gone: it was or will be sent again
             return
         self._last_answer = now
+        self._trust = min(self._wanted_size, self._trust + 1)
         self._suspicion.answered(sent.identity)
         what = sent.what
         topic = METRICS if isinstance(what, bytes) else what.topic
@@ -137,7 +153,7 @@ class Feeder:
             else:
                 self._window.refuse(what.sequence, now)
         elif isinstance(what, Retained):
-            self._held[topic] = (what.version, now + self._longest_pause)
+            self._held[topic] = _Held(what.version, now + self._longest_pause, True)
 
     def feed(self, now: float) -> None:
         """Hands over what there is room for. Raises ``StorageError``."""
@@ -170,11 +186,13 @@ class Feeder:
                 self._retained_under_way.add(one.topic)
             except Refused as error:
                 logger.error("%s/%s is not published: %s", self._prefix, one.topic, error)
-                self._held[one.topic] = (one.version, math.inf)
+                self._held[one.topic] = _Held(one.version, math.inf, False)
 
     def _is_held(self, one: Retained, now: float) -> bool:
-        version, until = self._held.get(one.topic, (-1, 0.0))
-        return version == one.version and now < until
+        held = self._held.get(one.topic)
+        if held is None or now >= held.until:
+            return False
+        return held.version == one.version if held.until == math.inf else True
 
     def _feed_samples(self, connection: int, now: float) -> None:
         while len(self._under_way) < self._size and (taken := self._samples.take(1)):
@@ -187,16 +205,17 @@ class Feeder:
                 logger.error("a sample is not published: %s", error)
 
     def _feed_events(self, connection: int, now: float) -> None:
-        room = self._window.room(self._size, len(self._under_way), now)
-        if room <= 0:
-            return
-        for event in self._store.unsent(self._window.cursor, room):
-            if not self._window.feed(event.sequence):
-                continue
-            try:
-                self._publish(connection, event.topic, event.payload, event, now)
-            except Refused as error:
-                self._hopeless.append((event.sequence, str(error)))
+        # Again when nothing had to be published, for then no answer will come that calls for more.
+        while (room := self._window.room(self._size, len(self._under_way), now)) > 0:
+            events = self._store.unsent(self._window.cursor, room)
+            wanted = [event for event in events if self._window.feed(event.sequence)]
+            for event in wanted:
+                try:
+                    self._publish(connection, event.topic, event.payload, event, now)
+                except Refused as error:
+                    self._hopeless.append((event.sequence, str(error)))
+            if wanted or not events:
+                return
 
     def _publish(self, connection: int, topic: str, payload: bytes, what: _What, now: float) -> None:
         message = Message(f"{self._prefix}/{topic}", payload, retain=isinstance(what, Retained))
@@ -218,7 +237,7 @@ class Feeder:
 
     def due(self) -> list[float]:
         """Monotonic times at which something refused is to be tried again."""
-        held = [until for _, until in self._held.values()]
+        held = [one.until for one in self._held.values()]
         return [*held, *([self._window.retry_at] if self._window.retry_at is not None else [])]
 
     def nothing_left(self, now: float) -> bool:

@@ -17,6 +17,14 @@ PRIORITY = {"critical": 3, "warning": 4, "info": 6}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Answers of probes and engines end up in sentences: they must not forge a line or steer a terminal."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_GIVEN_UP = {
+    "size": "the spool's size limit was reached",
+    "age": "they were older than the spool keeps them",
+    "refused": "the broker will never take them",
+    "damaged": "the database was damaged",
+    "lost": "the database was lost or put back from a backup",
+    "disk": "the disk took nothing for too long",
+}
 
 
 def severity(event: ev.Event) -> str:
@@ -102,15 +110,16 @@ def sentence(event: ev.Event) -> str:
             code, why = (f" [{event.code}]" if event.code else ""), (f": {event.reason}" if event.reason else "")
             return f"{who}: {what} {event.old} → {event.new}{code}{why}"
         case ev.EventsDropped():
-            return (
-                f"{event.count} events ({event.first}–{event.last}) were given up unsent: the spool's "
-                f"{event.reason} limit was reached"
-            )
+            return f"{event.count} events ({event.first}–{event.last}) were given up unsent: {_given_up(event)}"
         case ev.StorageTrouble():
             return (
                 "the state folder can be written again" if event.ok else f"reports are not being stored: {event.error}"
             )
     return f"{who}: {event.type}"
+
+
+def _given_up(event: ev.EventsDropped) -> str:
+    return _GIVEN_UP.get(event.reason, event.reason)
 
 
 def _s(seconds: float) -> str:

@@ -93,6 +93,7 @@ class _Collector:
     def collect(self) -> Iterator[Any]:
         yield from _apps(self._shot)
         yield from _host(self._shot)
+        yield from _disks(self._shot)
         yield from _own(self._shot, self._counters, self._vitals)
 
 
@@ -169,10 +170,15 @@ def _host(shot: Snapshot) -> Iterator[Any]:
     for resource, share in sample.pressure.items():
         pressure.add_metric([resource], share)
     yield pressure
+
+
+def _disks(shot: Snapshot) -> Iterator[Any]:
+    from prometheus_client.core import GaugeMetricFamily
+
     used = GaugeMetricFamily("edged_host_disk_used_ratio", "Share of the file system in use", labels=["path"])
     free = GaugeMetricFamily("edged_host_disk_free_bytes", "Bytes left", labels=["path"])
     inodes = GaugeMetricFamily("edged_host_disk_inodes_used_ratio", "Share of the inodes in use", labels=["path"])
-    for disk in sample.disks:
+    for disk in shot.state.host.disks.values():
         used.add_metric([disk.path], disk.used_share)
         free.add_metric([disk.path], float(disk.free))
         inodes.add_metric([disk.path], disk.inodes_used_share)

@@ -78,7 +78,7 @@ class Outbox:
         self._broker: Broker | None = None
         self._reason = ""
         self._seen = (False, "")
-        self._trouble = ""
+        self._trouble = self._unwritten = ""
         self._store_retry_at = self._acknowledge_at = 0.0
         self._notes: deque[Callable[[Feeder, float], None]] = deque()
         self._wake = threading.Condition()
@@ -170,10 +170,13 @@ class Outbox:
         if now >= self._acknowledge_at:
             try:
                 self._store.acknowledge(feeder.through)
+                self._unwritten = ""
             except StorageError as error:
                 # A full disk does not keep events from being read and sent; unless it lasts until the next
                 # start, when some are sent again, nothing is amiss. Whoever writes events tells of the disk.
-                logger.warning("how far the broker has everything could not be written: %s", error)
+                if str(error) != self._unwritten:
+                    logger.warning("how far the broker has everything could not be written: %s", error)
+                self._unwritten = str(error)
                 self._acknowledge_at = now + STORE_RETRY
 
     def _tell(self, feeder: Feeder) -> None:

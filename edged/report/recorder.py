@@ -2,6 +2,7 @@
 
 The order is fixed: log line, commit, then the actions that had to be journalled first, then answers and the
 outbox. A disk that is full or gone delays no action: what could not be stored is kept, up to a bound, and tried again.
+Meanwhile the state goes to room set aside; what must be given up of the events is reported with its range.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from ..vocabulary.facts import Fact, StorageSeen
 log = logging.getLogger(__name__)
 
 RETRY = 5.0
+PATIENCE = 5.0
+"""Seconds that an action waits for its entry in the journal: a medium that hangs must not hold up a recovery."""
 TIDY_EVERY = 60.0
 KEEP_EVENTS = 5000
 """Events that are kept in memory while the disk does not take them."""
@@ -62,11 +65,14 @@ class Recorder:
     def __init__(self, store: Store, clock: Clock, sinks: Sinks) -> None:
         self._store, self._clock, self._sinks = store, clock, sinks
         self._pending: deque[Output] = deque()
+        self._held: dict[str, tuple[float, Action]] = {}
+        """Actions that wait for the journal, by id, and since when."""
         self._lock = threading.Condition()
         self._stopped = False
         self._unstored: list[Batch] = []
-        self._lost = 0
-        self._error = ""
+        self._aside: Batch | None = None
+        """All that is unstored but its events, as one."""
+        self._error = self._stow_error = ""
         self._retry_at = 0.0
         self._tidied = time.monotonic()
         self._idle = True
@@ -80,7 +86,21 @@ class Recorder:
         """Never waits for the disk."""
         with self._lock:
             self._pending.append(output)
+            now = time.monotonic()
+            self._held.update({action.id: (now, action) for action in output.actions})
             self._lock.notify()
+
+    def overtake(self) -> None:
+        """Begins what has waited for the journal longer than ``PATIENCE``. For another thread than the recorder's."""
+        late_since = time.monotonic() - PATIENCE
+        with self._lock:
+            late = [action for since, action in self._held.values() if since < late_since]
+            for action in late:
+                del self._held[action.id]
+        for action in late:
+            self._sinks.act(action)
+        if late:
+            self._tell(f"the state folder has not taken a write for {PATIENCE:g} s; actions go on without the journal")
 
     def flush(self, timeout: float) -> bool:
         """Waits until everything handed over so far was dealt with."""
@@ -127,7 +147,10 @@ class Recorder:
         self._commit(outputs)
         for output in outputs:
             for action in output.actions:
-                self._sinks.act(action)
+                with self._lock:
+                    waits = self._held.pop(action.id, None) is not None
+                if waits:
+                    self._sinks.act(action)
         for output in outputs:
             for event in output.events:
                 if isinstance(event, CommandAnswered):
@@ -147,42 +170,67 @@ class Recorder:
 
     def _commit(self, outputs: list[Output]) -> None:
         """Stores everything, after what could not be stored before; on failure the rest is kept for the next try."""
-        waiting = _merged([*self._unstored, *map(_batch, outputs)])
+        fresh = list(map(_batch, outputs))
+        waiting = _merged([*self._unstored, *fresh])
         now = time.monotonic()
         if self._unstored and now < self._retry_at:
-            self._unstored = self._bounded(waiting)
+            self._put_aside(waiting, fresh)
             return
         while waiting:
             try:
                 self._store.commit(waiting[0], self._sinks.encode)
             except StorageError as error:
                 self._retry_at = now + RETRY
-                self._unstored = self._bounded(waiting)
+                self._put_aside(waiting, fresh)
                 self._tell(str(error))
                 return
             waiting.pop(0)
         self._unstored = []
-        if self._error:
-            if self._lost:
-                log.error("%d events were lost while the state folder could not be written", self._lost)
-            self._lost = 0
+        if self._error and self._settled():
             self._tell("")
+
+    def _put_aside(self, waiting: list[Batch], fresh: list[Batch]) -> None:
+        """Events wait in memory; everything else also goes where there is room for it on a full disk."""
+        self._unstored = _bounded(waiting)
+        bare = [replace(batch, events=()) for batch in fresh]
+        if self._aside is None:
+            bare = [replace(batch, events=()) for batch in waiting]
+        if not bare:
+            return
+        self._aside = _merged([*([self._aside] if self._aside else []), *bare])[0]
+        try:
+            self._store.stow(self._aside, sum(len(batch.events) + batch.skipped for batch in self._unstored))
+        except StorageError as error:
+            if self._stow_error != str(error):
+                self._stow_error = str(error)
+                log.error("not even the state can be stored, a restart would forget what is new: %s", error)
+
+    def _settled(self) -> bool:
+        """Everything is in the database again: what was put aside is of no use any more, and must not outlive it."""
+        try:
+            self._store.settle()
+        except StorageError as error:
+            self._tell(str(error))
+            return False
+        self._aside, self._stow_error = None, ""
+        self._tidied = time.monotonic() - TIDY_EVERY  # it reports what was given up
+        return True
 
     def _tell(self, error: str) -> None:
         if error != self._error:
             self._error = error
             self._sinks.post(StorageSeen(at=self._clock.now(), ok=not error, error=error))
 
-    def _bounded(self, batches: list[Batch]) -> list[Batch]:
-        """The newest events up to ``KEEP_EVENTS``; state, intents and outcomes of the older ones are kept."""
-        count = 0
-        for index in range(len(batches) - 1, -1, -1):
-            count += len(batches[index].events)
-            if count > KEEP_EVENTS:
-                old = [replace(batch, events=()) for batch in batches[: index + 1]]
-                self._lost += sum(len(batch.events) for batch in batches[: index + 1])
-                return _merged([*old, *batches[index + 1 :]])
-        return batches
+
+def _bounded(batches: list[Batch]) -> list[Batch]:
+    """The newest events up to ``KEEP_EVENTS``; of the older ones their number, and state, intents and outcomes."""
+    count = 0
+    for index in range(len(batches) - 1, -1, -1):
+        count += len(batches[index].events)
+        if count > KEEP_EVENTS:
+            old = [replace(b, events=(), skipped=b.skipped + len(b.events)) for b in batches[: index + 1]]
+            return _merged([*old, *batches[index + 1 :]])
+    return batches
 
 
 def _batch(output: Output) -> Batch:
@@ -214,6 +262,7 @@ def _merged(batches: list[Batch]) -> list[Batch]:
                 events=(*last.events, *batch.events),
                 intents=(*last.intents, *batch.intents),
                 outcomes=(*last.outcomes, *batch.outcomes),
+                skipped=last.skipped + batch.skipped,
             )
         else:
             merged.append(batch)

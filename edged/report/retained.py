@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from .. import __version__
-from ..vocabulary.state import Alert, AppState
+from ..vocabulary.state import Alert, AppState, State
 from .snapshot import Snapshot, alerts
 from .status import alert, app_state
 
@@ -73,8 +73,23 @@ def _shown(a: Alert) -> tuple[Any, ...]:
     return a.severity, a.since, a.summary, a.flapping
 
 
+def _alerts_moved(old: State, new: State) -> bool:
+    """Asked after each fact, and nearly always no: so by identity, before anything is built."""
+    if old is new:
+        return False
+    if old.host.alerts is not new.host.alerts or old.engine.alerts is not new.engine.alerts:
+        return True
+    if old.dependencies is not new.dependencies:
+        return True
+    if old.apps is new.apps:
+        return False
+    return old.apps.keys() != new.apps.keys() or any(
+        app.kept.alerts is not old.apps[name].kept.alerts for name, app in new.apps.items()
+    )
+
+
 def _alert_changes(old: Snapshot, new: Snapshot) -> dict[str, bytes]:
-    if old.state is new.state:
+    if not _alerts_moved(old.state, new.state):
         return {}
     before = {(n, s): a for n, s, a in alerts(old.state)}
     after = {(n, s): a for n, s, a in alerts(new.state)}

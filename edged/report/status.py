@@ -50,8 +50,20 @@ def status(shot: Snapshot, report: dict[str, Any]) -> dict[str, Any]:
 
 def host(seen: HostState) -> dict[str, Any]:
     sample = seen.sample
+    apart = {
+        "disks": {
+            d.path: {
+                "used_ratio": round(d.used_share, 4),
+                "free_bytes": d.free,
+                "inodes_used_ratio": round(d.inodes_used_share, 4),
+                "read_only": d.read_only,
+            }
+            for d in seen.disks.values()
+        },
+        "broken": seen.broken,
+    }
     if sample is None:
-        return {"broken": seen.broken}
+        return apart
     return {
         "memory_used_ratio": round(sample.memory_used_share, 4),
         "memory_total_bytes": sample.memory_total,
@@ -64,17 +76,7 @@ def host(seen: HostState) -> dict[str, Any]:
         "throttled": sample.throttled,
         "clock_synced": sample.clock_synced,
         "uptime_seconds": round(sample.uptime),
-        "disks": {
-            d.path: {
-                "used_ratio": round(d.used_share, 4),
-                "free_bytes": d.free,
-                "inodes_used_ratio": round(d.inodes_used_share, 4),
-                "read_only": d.read_only,
-            }
-            for d in sample.disks
-        },
-        "broken": seen.broken,
-    }
+    } | apart
 
 
 def app(shot: Snapshot, a: AppState) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def metrics_sample(shot: Snapshot) -> dict[str, Any]:
         sample["host"] = {
             "mem": round(seen.memory_used_share, 3),
             "cpu": None if seen.cpu_busy is None else round(seen.cpu_busy, 3),
-            "disk": {d.path: round(d.used_share, 3) for d in seen.disks},
+            "disk": {d.path: round(d.used_share, 3) for d in shot.state.host.disks.values()},
         }
         if seen.temperature is not None:
             sample["host"]["temp"] = round(seen.temperature, 1)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
+AHEAD = 10
+"""Windows that may be handed over beyond an event that is never answered. Then nothing more is sent, and the silence
+ends the connection: what the broker has beyond the gap stays bounded."""
+
 
 class Window:
     """Order and acknowledgements of the event log's tail.
@@ -41,6 +45,8 @@ class Window:
         """
         if self.retry_at is not None:
             return 1 if not self._fed and now >= self.retry_at else 0
+        if len(self._fed) >= AHEAD * size:
+            return 0
         return size - under_way if under_way * 2 <= size else 0
 
     def feed(self, sequence: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .deployments import Traffic
-from .world import Container, DockerHealth, HostSample, Usage
+from .world import Container, Disk, DockerHealth, HostSample, Usage
 
 
 class Fact(Struct, frozen=True, kw_only=True, tag=True, tag_field="fact"):
@@ -24,7 +24,8 @@ class Started(Fact, frozen=True, kw_only=True):
     host_rebooted: bool
     """The host booted since edged last ran: whatever is down now was not stopped by a person."""
     previous_end: str
-    """Why the run before ended: ``clean``, ``crash``, ``watchdog``, ``power`` or ``first``."""
+    """Why the run before ended: ``first`` (there was none), ``clean``, ``power`` (the host went down with it),
+    ``crash``, ``watchdog: `` and what hung, ``oom-kill``, or ``timeout`` (it took too long to start or to stop)."""
 
 
 class StopRequested(Fact, frozen=True, kw_only=True):
@@ -95,6 +96,10 @@ class ResourcesSampled(Fact, frozen=True, kw_only=True):
 
 class HostSampled(Fact, frozen=True, kw_only=True):
     host: HostSample
+
+
+class DiskSampled(Fact, frozen=True, kw_only=True):
+    disk: Disk
 
 
 class ProbeFinished(Fact, frozen=True, kw_only=True):
@@ -177,7 +182,7 @@ class SpoolDropped(Fact, frozen=True, kw_only=True):
     last: int
     count: int
     reason: str
-    """``size``, ``age``, ``refused``, ``damaged`` or ``lost``."""
+    """``size``, ``age``, ``refused``, ``damaged``, ``disk`` or ``lost``."""
 
 
 class StorageSeen(Fact, frozen=True, kw_only=True):
@@ -197,6 +202,7 @@ AnyFact = (
     | ContainerChanged
     | ResourcesSampled
     | HostSampled
+    | DiskSampled
     | ProbeFinished
     | TrafficSampled
     | CheckFailed

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from .deployments import Deployment, Kind, Placed, Request, Traffic
 from .events import Severity
-from .world import Container, HostSample, Usage
+from .world import Container, Disk, HostSample, Usage
 
 Condition = Literal["unknown", "missing", "stopped", "down", "restarting", "paused", "starting", "healthy", "unhealthy"]
 """An app as people see it. ``stopped``: on purpose; ``down``: not on purpose; ``missing``: no container."""
@@ -226,6 +226,8 @@ class EngineState(Struct, frozen=True):
 class HostState(Struct, frozen=True):
     sample: HostSample | None = None
     sampled_at: float = 0.0
+    disks: dict[str, Disk] = {}
+    """By path, as last measured; one that cannot be measured now is not there."""
     alerts: dict[str, Alert] = {}
     paused_at: float = 0.0
     """When an app was last paused for memory."""

@@ -55,6 +55,8 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Disk(Struct, frozen=True, kw_only=True):
+    """One file system at one instant."""
+
     path: str
     total: int
     free: int
@@ -84,7 +86,6 @@ class HostSample(Struct, frozen=True, kw_only=True):
     load: tuple[float, float, float] = (0.0, 0.0, 0.0)
     pressure: dict[str, float] = {}
     """PSI ``avg10`` shares by ``cpu.some``, ``memory.some``, ``memory.full``, ``io.some``, ``io.full``."""
-    disks: tuple[Disk, ...] = ()
     temperature: float | None = None
     """Hottest sensor, Celsius."""
     throttled: bool | None = None

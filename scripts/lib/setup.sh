@@ -76,10 +76,11 @@ ensure_venv() {
     echo "$want" >"$stamp"
 }
 
+# make_venv [PYTHON]
 make_venv() {
     local python
-    python=$(find_python)
-    say "making .venv with $("$python" -V)"
+    python=${1:-$(find_python)}
+    say "making ${VENV##*/} with $("$python" -V)"
     rm -rf "$VENV"
     if command -v uv >/dev/null; then
         uv venv -q --python "$python" "$VENV"
@@ -151,6 +152,12 @@ need_engine_programs() {
         need cgroupfs-mount:cgroupfs-mount
         cgroupfs-mount
     fi
+}
+
+# For tests on a whole device, which is made of Debian packages.
+need_machine_programs() {
+    need debootstrap:debootstrap nsenter:util-linux
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || apt_install debian-archive-keyring
 }
 
 # Without a bridge and without touching the firewall: the demo uses the host's network.

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from edged.act import EXECUTORS, Tools
+from edged.act import AFTERWARDS, EXECUTORS, Tools
 from edged.act.runner import SLACK, ActionRunner
 from edged.ports import Refused
 from edged.vocabulary.actions import Action, AnyAction, StartContainer
@@ -142,7 +142,9 @@ def test_the_queue_is_bounded(runner: Make, outcomes: list[ActionFinished]) -> N
     until(lambda: len(outcomes) == 3)
 
 
-def test_an_action_that_does_not_come_back_is_overdue(runner: Make, outcomes: list[ActionFinished]) -> None:
+def test_an_action_that_does_not_come_back_is_reported_once_and_keeps_its_subject(
+    runner: Make, outcomes: list[ActionFinished]
+) -> None:
     gate, now = threading.Event(), [0.0]
 
     def wait(action: Action, tools: Tools) -> dict[str, Any]:
@@ -151,13 +153,56 @@ def test_an_action_that_does_not_come_back_is_overdue(runner: Make, outcomes: li
 
     one = runner(wait, monotonic=lambda: now[0])
     one.submit(start(timeout=2.0))
+    until(lambda: one.calls() == [("the action StartContainer on app", 0.0, 2.0 + SLACK)])
     now[0] = 2.0 + SLACK
-    assert one.overdue() == 0.0
+    one.report_late()
+    assert not outcomes
     now[0] += 1.0
-    assert one.overdue() == 1.0
+    one.report_late()
+    one.report_late()
+    (late,) = outcomes
+    assert (late.action_id, late.ok, late.error) == ("1", False, "it did not come back within 18 s")
+    one.submit(start(action_id="2"))
+    assert outcomes[1].error == "refused: another action on it is under way"
     gate.set()
+    until(lambda: not one.calls())
+    one.submit(start(action_id="3"))
+    until(lambda: len(outcomes) == 3)
+    assert (outcomes[2].action_id, outcomes[2].ok) == ("3", True), "the first one is not reported twice"
+
+
+def test_what_waits_for_a_worker_is_not_late(runner: Make, outcomes: list[ActionFinished]) -> None:
+    gate, now = threading.Event(), [0.0]
+
+    def wait(action: Action, tools: Tools) -> dict[str, Any]:
+        gate.wait(5.0)
+        return {}
+
+    one = runner(wait, workers=1, monotonic=lambda: now[0])
+    one.submit(start("a", "1", timeout=600.0))
+    until(one.calls)
+    one.submit(start("b", "2", timeout=1.0))
+    now[0] = 300.0
+    one.report_late()
+    assert not outcomes and [what for what, _, _ in one.calls()] == ["the action StartContainer on a"]
+    gate.set()
+    until(lambda: len(outcomes) == 2)
+
+
+def test_what_is_left_to_do_afterwards_is_watched_too(
+    runner: Make, outcomes: list[ActionFinished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setitem(AFTERWARDS, StartContainer, lambda result, tools: gate.wait(5.0) and None)
+    one = runner(lambda action, tools: {})
+    one.submit(start())
     until(lambda: outcomes)
-    assert one.overdue() == 0.0
+    until(lambda: [what for what, _, _ in one.calls()] == ["the action StartContainer on app"])
+    one.submit(start(action_id="2"))
+    until(lambda: len(outcomes) == 2)
+    assert outcomes[1].ok, "the subject is free"
+    gate.set()
+    until(lambda: not one.calls())
 
 
 def test_every_action_has_an_executor() -> None:

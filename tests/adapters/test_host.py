@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from edged.adapters import disks, timesync
+from edged.adapters import timesync
 from edged.adapters.host import LocalHost
-from edged.ports import Host, NotFound, PortError
+from edged.ports import Host, PortError
 
 MEMINFO = """MemTotal:        8000000 kB
 MemFree:         1000000 kB
@@ -59,7 +58,7 @@ def host(proc: Path, sys: Path, tmp_path: Path) -> LocalHost:
 
 
 def test_a_whole_sample(host: Host) -> None:
-    sample = host.sample(())
+    sample = host.sample()
     assert sample.memory_total == 8000000 * 1024
     assert sample.memory_available == 6000000 * 1024
     assert (sample.swap_total, sample.swap_used) == (2000000 * 1024, 500000 * 1024)
@@ -71,14 +70,14 @@ def test_a_whole_sample(host: Host) -> None:
     assert sample.boot_id == "9ad80345-e392-4d72-b16e-6a2c4f4209d1"
     assert sample.uptime == 12345.67
     assert sample.oom_kills == 3
-    assert (sample.temperature, sample.throttled, sample.disks) == (None, None, ())
+    assert (sample.temperature, sample.throttled) == (None, None)
 
 
 def test_a_poor_kernel_tells_less(proc: Path, host: LocalHost) -> None:
     for name in PROC:
         if name != "meminfo":
             (proc / name).unlink()
-    sample = host.sample(())
+    sample = host.sample()
     assert sample.memory_total == 8000000 * 1024
     assert (sample.pressure, sample.oom_kills, sample.cpu_busy, sample.boot_id) == ({}, None, None, "")
 
@@ -86,15 +85,15 @@ def test_a_poor_kernel_tells_less(proc: Path, host: LocalHost) -> None:
 def test_without_meminfo_there_is_no_sample(proc: Path, host: LocalHost) -> None:
     (proc / "meminfo").write_text("garbage\n")
     with pytest.raises(PortError, match="does not tell the size of the memory"):
-        host.sample(())
+        host.sample()
     (proc / "meminfo").unlink()
     with pytest.raises(PortError, match="meminfo: No such file"):
-        host.sample(())
+        host.sample()
 
 
 def test_old_kernels_without_mem_available(proc: Path, host: LocalHost) -> None:
     (proc / "meminfo").write_text(MEMINFO.replace("MemAvailable", "Something"))
-    assert host.sample(()).memory_available == 1600000 * 1024
+    assert host.sample().memory_available == 1600000 * 1024
 
 
 @pytest.mark.parametrize(
@@ -108,9 +107,9 @@ def test_old_kernels_without_mem_available(proc: Path, host: LocalHost) -> None:
     ],
 )
 def test_cpu_busy_since_the_sample_before(proc: Path, host: LocalHost, after: str, busy: float | None) -> None:
-    assert host.sample(()).cpu_busy is None
+    assert host.sample().cpu_busy is None
     (proc / "stat").write_text(after + "\ncpu0 1 0 0 0 0 0 0 0 0 0\n")
-    found = host.sample(()).cpu_busy
+    found = host.sample().cpu_busy
     assert found == (pytest.approx(busy) if busy is not None else None)
 
 
@@ -132,18 +131,18 @@ def test_the_hottest_sensor_that_can_be_believed(sys: Path, host: LocalHost) -> 
         "class/hwmon/hwmon0/temp1_crit": "110000\n",
         "class/hwmon/hwmon1/device/temp1_input": "52000\n",
     })  # fmt: skip
-    assert host.sample(()).temperature == 61.25
+    assert host.sample().temperature == 61.25
 
 
 def test_only_liars_means_not_known(sys: Path, host: LocalHost) -> None:
     fill(sys, {"class/hwmon/hwmon0/temp1_input": "255000\n"})
-    assert host.sample(()).temperature is None
+    assert host.sample().temperature is None
 
 
 @pytest.mark.parametrize(("bits", "throttled"), [("0\n", False), ("50005\n", True), ("50000\n", False), ("8\n", True)])
 def test_throttling_of_a_raspberry_pi(sys: Path, host: LocalHost, bits: str, throttled: bool) -> None:
     fill(sys, {PI: bits})
-    assert host.sample(()).throttled is throttled
+    assert host.sample().throttled is throttled
 
 
 def test_throttling_by_the_kernels_own_cooling(sys: Path, host: LocalHost) -> None:
@@ -153,80 +152,17 @@ def test_throttling_by_the_kernels_own_cooling(sys: Path, host: LocalHost) -> No
         "class/thermal/cooling_device1/type": "pwm-fan\n",
         "class/thermal/cooling_device1/cur_state": "3\n",
     })  # fmt: skip
-    assert host.sample(()).throttled is False
+    assert host.sample().throttled is False
     fill(sys, {"class/thermal/cooling_device0/cur_state": "2\n"})
-    assert host.sample(()).throttled is True
+    assert host.sample().throttled is True
 
 
 def test_throttling_by_rising_counters(sys: Path, host: LocalHost) -> None:
     counter = "devices/system/cpu/cpu1/thermal_throttle/core_throttle_count"
     fill(sys, {counter: "7\n", "devices/system/cpu/cpufreq/boost": "1\n"})
-    assert [host.sample(()).throttled for _ in range(2)] == [None, False]
+    assert [host.sample().throttled for _ in range(2)] == [None, False]
     fill(sys, {counter: "9\n"})
-    assert [host.sample(()).throttled for _ in range(2)] == [True, False]
-
-
-def test_disks_that_cannot_be_measured_do_not_lose_the_rest(host: LocalHost, tmp_path: Path) -> None:
-    sample = host.sample([str(tmp_path), "/does/not/exist"])
-    assert [disk.path for disk in sample.disks] == [str(tmp_path)]
-    with pytest.raises(NotFound, match="/does/not/exist does not exist"):
-        host.disk("/does/not/exist")
-
-
-def test_disk_shares_agree_with_df(tmp_path: Path) -> None:
-    host = LocalHost()
-    disk = host.disk(str(tmp_path))
-    answer = os.statvfs(tmp_path)
-    used = (answer.f_blocks - answer.f_bfree) * answer.f_frsize
-    assert disk.used_share == pytest.approx(used / (used + answer.f_bavail * answer.f_frsize), abs=0.001)
-    assert disk.read_only is False
-    assert 0 < disk.inodes_free <= disk.inodes
-
-
-@pytest.mark.parametrize(
-    ("mount", "super_options", "read_only"),
-    [
-        ("/", "rw,errors=remount-ro", False),
-        ("/", "ro,errors=remount-ro", True),
-        ("/data\\040disk", "ro", True),
-        ("/data", "ro", False),
-    ],
-)
-def test_a_read_only_view_is_not_a_read_only_disk(
-    proc: Path, monkeypatch: pytest.MonkeyPatch, mount: str, super_options: str, read_only: bool
-) -> None:
-    fill(proc, {
-        "self/mountinfo": "1 0 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw\n"
-        f"2 1 8:1 / {mount} ro,relatime - ext4 /dev/sda1 {super_options}\n"
-    })  # fmt: skip
-    values = [4096, 4096, 100, 50, 40, 10, 5, 5, os.ST_RDONLY, 255]
-    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(values))
-    disk = disks.disk("/data disk", str(proc))
-    assert disk.read_only is read_only
-    assert (disk.total, disk.free) == (90 * 4096, 40 * 4096)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-@pytest.mark.parametrize(
-    ("mount", "remount", "read_only"),
-    [
-        (["--bind", "{0}", "{0}"], ["remount,bind,ro"], False),
-        (["-t", "tmpfs", "none", "{0}"], ["remount,ro"], True),
-        (["-t", "tmpfs", "none", "{0}"], ["remount,bind,ro"], False),
-    ],
-    ids=["read-only view", "read-only disk", "read-only view of a mount of its own"],
-)
-def test_real_read_only_mounts(tmp_path: Path, mount: list[str], remount: list[str], read_only: bool) -> None:
-    folder = tmp_path / "a b"
-    folder.mkdir()
-    subprocess.run(["mount", *(word.format(folder) for word in mount)], check=True)
-    try:
-        assert LocalHost().disk(str(folder)).read_only is False
-        subprocess.run(["mount", "-o", *remount, str(folder)], check=True)
-        assert os.statvfs(folder).f_flag & os.ST_RDONLY
-        assert LocalHost().disk(str(folder)).read_only is read_only
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    assert [host.sample().throttled for _ in range(2)] == [True, False]
 
 
 def test_clock_sync_where_the_kernel_may_not_be_asked(
@@ -234,24 +170,24 @@ def test_clock_sync_where_the_kernel_may_not_be_asked(
 ) -> None:
     host = LocalHost(proc, sys, tmp_path / "run")
     monkeypatch.setattr(timesync, "_kernel_says_unsynced", lambda: None)
-    assert host.sample(()).clock_synced is None
+    assert host.sample().clock_synced is None
     fill(tmp_path / "run", {"systemd/timesync/synchronized": ""})
-    assert host.sample(()).clock_synced is True
+    assert host.sample().clock_synced is True
 
 
 def test_this_machine() -> None:
     host: Host = LocalHost()
-    host.sample(())
+    host.sample()
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
-        sample = host.sample(["/"])
+        sample = host.sample()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert 0 < sample.memory_available < sample.memory_total
     assert sample.cpu_count == os.cpu_count()
     assert sample.clock_synced in (True, False, None)
     assert len(sample.boot_id) == 36
     assert sample.uptime > 0
-    assert 0 < sample.disks[0].used_share < 1
+    assert 0 < host.disk("/", 5.0).used_share < 1
 
 
 def test_usage_comes_from_the_cgroups_below_sys(host: LocalHost) -> None:

@@ -32,7 +32,7 @@ class Client:
     """A ``PahoBroker`` and what it told."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        extra = {key: options.pop(key) for key in ("subscriptions", "connect_timeout") if key in options}
+        extra = {key: options.pop(key) for key in ("subscriptions", "connect_timeout", "backoff") if key in options}
         self.connections: list[tuple[int, bool, int]] = []
         self.reasons: list[str] = []
         self.unfit: list[bool] = []
@@ -46,8 +46,7 @@ class Client:
             lambda reason, unfit: (self.reasons.append(reason), self.unfit.append(unfit)),
             lambda *told: self.answers.append(told),
             lambda *told: self.messages.append(told),
-            backoff=QUICK,
-            **extra,
+            **{"backoff": QUICK, **extra},
         )
         self.broker.start()
 
@@ -429,6 +428,30 @@ def test_tls_with_client_certificates(
     plain = connect(broker.url, connect_timeout=0.5)
     until(lambda: plain.reasons)
     assert plain.connections == []
+
+
+def test_an_expired_certificate_is_said_with_the_date_of_the_device(
+    new_broker: Callable[..., Mosquitto], connect: Callable[..., Client], certificates: Path
+) -> None:
+    signed = ["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "99"]
+    signed += ["-out", "expired.pem", "-days", "-1", "-extfile", "names"]
+    subprocess.run(signed, cwd=certificates, check=True, capture_output=True)
+    broker = new_broker([f"certfile {certificates / 'expired.pem'}", f"keyfile {certificates / 'server.key'}"])
+    broker.start()
+    client = connect(broker.url.replace("mqtt://", "mqtts://"), ca_file=str(certificates / "ca.pem"))
+    client.failed("certificate has expired; it is 20")
+    assert client.connections == []
+
+
+def test_a_hint_that_the_reason_is_gone_ends_the_pause(
+    new_broker: Callable[..., Mosquitto], connect: Callable[..., Client]
+) -> None:
+    broker = new_broker()
+    client = connect(broker.url, backoff=(60.0, 60.0))
+    client.failed("nobody listens")
+    broker.start()
+    client.broker.hurry()
+    client.connected()
 
 
 def test_only_modern_tls(certificates: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import footprint, recovery
+from . import cost, device, endurance, footprint, kills, outbox, recovery, spool
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -23,6 +23,15 @@ BENCHES: dict[str, Bench] = {
     "kill": lambda e, f, a: [recovery.kill(e, f, a.count)],
     "unhealthy": lambda e, f, a: [recovery.unhealthy(e, f, max(3, a.count // 4))],
     "probe": lambda e, f, a: [recovery.probe(e, f, max(3, a.count // 4), random.Random(a.seed))],
+    "cpu": lambda e, f, a: cost.cpu(e, f, a.seconds, 200),
+    "wear": lambda e, f, a: cost.wear(e, f, a.seconds),
+    "outbox": lambda e, f, a: outbox.outage(e, f, 10_000, 2, random.Random(a.seed)),
+    "kills": lambda e, f, a: kills.kills(e, f, a.count, random.Random(a.seed)),
+    "soak": lambda e, f, a: endurance.soak(e, f, a.minutes, random.Random(a.seed)),
+    "reloads": lambda e, f, a: endurance.reloads(e, f, max(100, a.count)),
+    "hang": lambda e, f, a: device.hang(e, max(1, a.count // 10)),
+    "security": lambda e, f, a: device.security(e),
+    "spool": lambda e, f, a: spool.full(e, f, max(3, a.count // 4)),
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 
@@ -35,6 +44,10 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("what", nargs="*", help=f"default: all of {', '.join(BENCHES)}")
     parser.add_argument("--count", type=int, default=20, metavar="N", help="repetitions (default 20)")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, metavar="N", help="of watching for costs (default 60)"
+    )
+    parser.add_argument("--minutes", type=float, default=45.0, metavar="N", help="of the soak (default 45)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of random moments (default 1)")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     args = parser.parse_args()

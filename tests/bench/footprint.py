@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ def verbs(engine: Engine, folder: Path, count: int) -> list[Figure]:
         status = seconds_of([program, "status", "--json", "--socket", daemon.socket], count)
     finally:
         daemon.end()
-    ready = median([_to_ready(daemon, program) for _ in range(max(3, count // 3))])
+    ready = median([time_to_ready(daemon) for _ in range(max(3, count // 3))])
     return [
         Figure("edged run -> READY", ready, 1.0, "s", max(3, count // 3), nothing),
         Figure("edged status", status, 0.2, "s", count, nothing),
@@ -32,10 +33,9 @@ def verbs(engine: Engine, folder: Path, count: int) -> list[Figure]:
     ]
 
 
-def _to_ready(daemon: Edged, program: str) -> float:
+def time_to_ready(daemon: Edged) -> float:
     """As systemd measures it: until READY=1 arrives on the notify socket."""
-    import socket
-
+    program = str(Path(sys.executable).with_name("edged"))
     path = daemon.folder / "notify"
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

@@ -25,10 +25,12 @@ class Figure(Struct, frozen=True):
     floor: float | None = None
     """What the same thing costs without edged, measured in the same run."""
     note: str = ""
+    at_least: bool = False
+    """The figure is to be the bar or more, instead of the bar or less."""
 
     @property
     def met(self) -> bool:
-        return self.value <= self.bar
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
 
 def median(values: Sequence[float]) -> float:

@@ -9,7 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from edged.config import Config
-from edged.vocabulary.events import AlertChanged, AlertCleared, AlertRaised
+from edged.report.metrics import Counters, Vitals, render
+from edged.report.snapshot import Snapshot
+from edged.report.status import metrics_sample, status
+from edged.vocabulary import facts
+from edged.vocabulary.events import AlertChanged, AlertCleared, AlertRaised, CheckBroken
 from edged.vocabulary.world import Disk
 
 from .world import World, app
@@ -158,3 +162,51 @@ def test_alerts_of_the_host_survive_a_restart_of_edged() -> None:
     w.forget().restart_edged()
     look(w, 60.0, disks=disk(0.95))
     assert not w.events(AlertRaised) and w.firing("host") == {"DiskFull//"}
+
+
+def lame(w: World, path: str) -> None:
+    w.feed(facts.CheckFailed(at=w.now, check="disk", subject=path, error="no answer within 5s"))
+
+
+def test_a_disk_that_cannot_be_measured_is_neither_full_nor_well() -> None:
+    w = world(disk={"paths": ["/", "/net"]})
+    look(w, 30.0, disks=(*disk(0.1), *disk(0.95, "/net")))
+    for _ in range(3):
+        lame(w, "/net")
+    assert w.firing("host") == {"DiskFull//net"}
+    assert w.state.host.broken == {"disk//net": "no answer within 5s"}
+    assert w.state.host.disks.keys() == {"/"}, "an old figure is not shown as if it were new"
+    look(w, 40.0, disks=disk(0.1, "/net"))
+    assert not w.firing("host") and not w.state.host.broken
+    told = [(e.subject, e.check, e.broken) for e in w.events(CheckBroken)]
+    assert told == [("/net", "disk", True), ("/net", "disk", False)]
+
+
+def test_a_path_that_is_not_watched_any_more_leaves_nothing_behind() -> None:
+    w = world(disk={"paths": ["/", "/data", "/net"]})
+    look(w, 0.0, disks=(*disk(0.1), *disk(0.1, "/data")))
+    lame(w, "/net")
+    w.reload(replace(w.config, host=replace(w.config.host, disk=replace(w.config.host.disk, paths=("/",)))))
+    assert w.state.host.disks.keys() == {"/"} and not w.state.host.broken
+    before = w.state
+    lame(w, "/net")
+    w.host(disks=disk(0.95, "/data"))
+    assert w.state.host.disks is before.host.disks and not w.state.host.broken
+
+
+def test_disks_are_shown_by_path_and_only_while_they_are_known() -> None:
+    w = world(disk={"paths": ["/", "/data"]})
+
+    def shot() -> Snapshot:
+        return Snapshot(w.state, w.config, w.now, w.now)
+
+    w.feed(facts.DiskSampled(at=w.now, disk=disk(0.5)[0]))
+    assert status(shot(), {})["host"]["disks"].keys() == {"/"}, "also without a sample of the rest"
+    look(w, 0.0, disks=disk(0.75, "/data"))
+    vitals = Vitals(lambda: (0, 0), lambda: 0.0, dict)
+    page = render(shot(), Counters(), vitals).decode()
+    assert 'edged_host_disk_used_ratio{path="/"} 0.5' in page and '{path="/data"} 0.75' in page
+    assert metrics_sample(shot())["host"]["disk"] == {"/": 0.5, "/data": 0.75}
+    lame(w, "/data")
+    assert "/data" not in render(shot(), Counters(), vitals).decode()
+    assert metrics_sample(shot())["host"]["disk"] == {"/": 0.5}

@@ -21,7 +21,7 @@ from edged.vocabulary import actions as act
 from edged.vocabulary import facts
 from edged.vocabulary.events import Event
 from edged.vocabulary.state import AppState, State
-from edged.vocabulary.world import HostSample, Usage
+from edged.vocabulary.world import Disk, HostSample, Usage
 
 from .dockerd import Box, Dockerd
 
@@ -282,8 +282,10 @@ class World(Dockerd):
         )
         self.feed(facts.ResourcesSampled(at=self.now, usages=usages))
 
-    def host(self, used: float = 0.5, **more: Any) -> None:
-        """A look at the host, ``used`` being the share of its memory that is in use."""
+    def host(self, used: float = 0.5, disks: tuple[Disk, ...] = (), **more: Any) -> None:
+        """A look at the host, ``used`` being the share of its memory that is in use, and at these disks."""
+        for disk in disks:
+            self.feed(facts.DiskSampled(at=self.now, disk=disk))
         sample = HostSample(memory_total=4 * GIB, memory_available=int(4 * GIB * (1.0 - used)), cpu_count=4)
         self.feed(facts.HostSampled(at=self.now, host=replace(sample, **more)))
 

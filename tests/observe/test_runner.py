@@ -118,9 +118,11 @@ def test_a_hanging_check_is_reported_once_and_not_started_again(
 
     one = runner(hang=hang, look=lambda job, world: (Tick(at=1.0),))
     one.update({("hang", "x"): job("hang", deadline=0.05), ("look", "x"): job("look")})
-    until(lambda: one.overdue() > 0.0)
+    until(lambda: any(seconds > 0.05 for _, seconds, _ in one.calls()))
+    one.report_late()
     until(lambda: sum(isinstance(f, Tick) for f in facts) >= 5)
-    one.overdue()
+    one.report_late()
+    assert [(what, allowed) for what, _, allowed in one.calls() if "hang" in what] == [("the check hang of x", 0.05)]
     late = [f for f in facts if isinstance(f, CheckFailed)]
     assert len(late) == 1 and "did not come back within 0.05 s" in late[0].error
     assert len(started) == 1
@@ -162,3 +164,33 @@ def test_a_job_that_falls_due_while_it_runs_is_run_as_soon_as_it_ends(runner: Ca
     until(lambda: len(begun) >= 4)
     gaps = [b - a for a, b in itertools.pairwise(begun)]
     assert max(gaps) < 0.19
+
+
+def test_when_every_worker_hangs_another_is_added_as_soon_as_something_is_due(
+    runner: Callable[..., JobRunner], facts: list[Fact]
+) -> None:
+    gate, hanging = threading.Event(), []
+
+    def hang(job: Job, world: World) -> tuple[Fact, ...]:
+        hanging.append(job.subject)
+        gate.wait(5.0)
+        return ()
+
+    one = runner(hang=hang, look=lambda job, world: (Tick(at=1.0),))
+    jobs = [job("hang", str(n), every=60.0) for n in range(2)]
+    later = job("look", every=0.3)
+    one.update({later.key: later})
+    until(lambda: facts)
+    for n in range(2):
+        # One after the other: while the last free worker takes its job nothing else is due.
+        one.update({j.key: j for j in (later, *jobs[: n + 1])})
+        until(lambda n=n: len(hanging) == n + 1)
+    before = len(facts)
+
+    def goes_on() -> bool:
+        one.report_late()
+        return len(facts) > before + 1
+
+    until(goes_on)
+    assert one.threads() == 3
+    gate.set()

@@ -287,8 +287,8 @@ def test_a_broker_that_never_acknowledges(device: Callable[..., Device]) -> None
         assert one.store.spool()[0] == 100
         assert one.outbox.stats().sent_total == 0
         assert any("acknowledged nothing for 0.2 s" in detail for _, detail in one.seen)
-        whole = received[1]
-        assert [whole.count(b'"sequence":%d,' % n) for n in (1, 10, 11)] == [1, 1, 0]
+        for whole, size in zip(received, (10, 5, 2), strict=False):  # fewer at a time, for it may be too much for it
+            assert [whole.count(b'"sequence":%d,' % n) for n in (1, size, size + 1)] == [1, 1, 0]
         one.stop()
         server.shutdown(socket.SHUT_RDWR)
         thread.join(5.0)

@@ -30,12 +30,20 @@ class Faulty:
 
     def __init__(self, store: SqliteStore) -> None:
         self.store, self.fail, self.batches = store, False, [Batch(wall=0.0, now=0.0)][:0]
+        self.stowed: tuple[Batch, int] | None = None
 
     def commit(self, batch: Batch, encode: Callable[[int, int, float, Event], bytes]) -> int:
         if self.fail:
             raise StorageError("no space left on device")
         self.batches.append(batch)
         return self.store.commit(batch, encode)
+
+    def stow(self, batch: Batch, waiting: int) -> None:
+        self.stowed = (batch, waiting)
+        self.store.stow(batch, waiting)
+
+    def settle(self) -> None:
+        self.store.settle()
 
 
 class Bench:
@@ -149,8 +157,49 @@ def test_memory_is_bounded_while_the_disk_is_full_and_state_is_kept(
         assert bench.recorder.flush(5.0)
     bench.faulty.fail = False
     bench.send("last")
-    assert [p.partition(":")[2] for p in bench.stored()] == ["6", "7", "8", "9", "last"]
+    # Their numbers are given up, and whoever reads the sequence is told which.
+    assert bench.stored() == ["7:6", "8:7", "9:8", "10:9", "11:last"]
+    assert bench.store.trim(1.0, 10**9, 1e9, 1e9, 10**9) == [(1, 6, 6, "disk")]
+    assert bench.tidied > 0
     assert bench.store.load_state().keys() == {str(n) for n in range(10)}
+
+
+def test_state_is_stowed_while_the_disk_is_full_and_outlives_a_kill(bench: Bench, tmp_path: Path) -> None:
+    bench.send("before", state={"app/a": b"old", "app/b": b"b"})
+    bench.faulty.fail = True
+    bench.send("one", state={"app/a": b"new", "app/b": b""}, intents=(("a1", b"{}"),), retained={"alert/x": b"hot"})
+    bench.send("two", outcomes=(("a1", b"done"),), intents=(("a2", b"{2}"),))
+    assert bench.faulty.stowed is not None and bench.faulty.stowed[1] == 2
+    bench.store._release()  # as SIGKILL would
+
+    store = SqliteStore(tmp_path / "edged.db")
+    try:
+        assert store.load_state() == {"app/a": b"new"}
+        assert store.open_intents() == [("a2", b"{2}")]
+        assert {one.topic: one.payload for one in store.unsent_retained(9)} == {"alert/x": b"hot"}
+        told = Batch(wall=2.0, now=1.0, events=(("event", EdgedStopping(subject="after", reason="")),))
+        assert store.commit(told, bench.sinks().encode) == 4
+        assert store.trim(1.0, 10**9, 1e9, 1e9, 10**9) == [(2, 3, 2, "disk")]
+    finally:
+        store.close()
+    again = SqliteStore(tmp_path / "edged.db")
+    assert again.load_state() == {"app/a": b"new"} and again.unsent(0, 9)[-1].payload == b"4:after"
+    again.close()
+
+
+def test_what_was_stowed_is_forgotten_once_it_is_stored(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY", 0.0)
+    bench.faulty.fail = True
+    bench.send("one", state={"k": b"stowed"})
+    bench.faulty.fail = False
+    bench.send("two")
+    bench.send("three", state={"k": b"newer"})
+    bench.store._release()
+    store = SqliteStore(tmp_path / "edged.db")
+    assert store.load_state() == {"k": b"newer"} and store.trim(1.0, 10**9, 1e9, 1e9, 10**9) == []
+    store.close()
 
 
 def test_turns_close_together_are_one_transaction(bench: Bench) -> None:

@@ -20,6 +20,22 @@ def fill(window: Window, size: int, last: int, now: float = 0.0, under_way: int 
     return fed
 
 
+def test_one_that_is_never_answered_stops_the_rest_in_the_end() -> None:
+    window = Window(RETRY)
+    sent: list[int] = []
+    while fresh := fill(window, 5, 1000):
+        sent += fresh
+        for sequence in fresh:
+            if sequence != 3:
+                window.ack(sequence)
+    assert window.through == 2 and 50 <= len(sent) <= 60
+    window.forget(0.0)
+    # On the next connection only that one is sent again, and what was acknowledged is not.
+    assert fill(window, 5, 1000) == [3]
+    window.ack(3)
+    assert window.through >= 6
+
+
 def test_the_watermark_waits_for_the_slowest() -> None:
     window = Window(RETRY)
     assert fill(window, 5, 100) == [1, 2, 3, 4, 5]

@@ -106,3 +106,36 @@ def test_sigterm_ends_it_quickly_and_leaves_containers_alone(engine: Engine, edg
     daemon.signal(signal.SIGTERM)
     assert daemon.process is not None and daemon.process.wait(5.0) == 0
     assert engine.pid("worker") == pid
+
+
+def test_a_start_with_a_bad_file_goes_on_with_what_was_last_in_force(engine: Engine, edged: Make) -> None:
+    engine.run("worker")
+    daemon = edged({"apps": {"worker": {"priority": 7}}, "mqtt": {"url": "mqtt://127.0.0.1:9", "password": "hunter2"}})
+    service = {"STATE_DIRECTORY": str(daemon.state), "INVOCATION_ID": "1"}
+    daemon.start(**service)
+    copy = daemon.state / "last-good.yaml"
+    daemon.wait(copy.exists, what="the copy")
+    assert copy.read_bytes() == daemon.file.read_bytes() and copy.stat().st_mode & 0o077 == 0
+    daemon.stop()
+    daemon.file.write_text(daemon.file.read_text() + "\nappz: {}\n")
+    daemon.start(**service)
+    daemon.wait_state("worker", "healthy")
+    told = daemon.wait_event("config.refused")
+    assert told["data"]["path"] == str(daemon.file) and "did you mean" in told["data"]["errors"][0]
+    status = daemon.status()["config"]
+    assert status["errors"] == told["data"]["errors"] and status["path"] == str(copy)
+    assert "hunter2" not in daemon.text()
+    # Mended, it is taken over as always.
+    daemon.configure({"apps": {"worker": {"priority": 8}}})
+    daemon.reload()
+    daemon.wait_event("config.reloaded")
+    daemon.wait(lambda: daemon.status()["config"]["errors"] == [])
+    daemon.wait(lambda: copy.read_bytes() == daemon.file.read_bytes(), what="the new copy")
+
+
+def test_without_a_service_manager_a_bad_file_is_an_error(engine: Engine, edged: Make) -> None:
+    daemon = edged().start(STATE_DIRECTORY="")
+    daemon.stop()
+    daemon.file.write_text("appz: {}\n")
+    with pytest.raises(AssertionError, match="exit code 2"):
+        daemon.start(STATE_DIRECTORY=str(daemon.state))

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ...ports import StorageError
 from . import reserve, salvage
-from .schema import drop_range, explain, get_meta, is_damage, open_database, set_meta, transaction
+from .lifeboat import Lifeboat, Stowed
+from .schema import (
+    drop_range,
+    explain,
+    get_meta,
+    is_damage,
+    open_database,
+    open_to_read,
+    set_meta,
+    takes_nothing,
+    transaction,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +47,75 @@ class DatabaseFile:
         """The broker has every event up to this number, or it was given up."""
         self._reserve = reserve.Reserve()
         self._reserve_path = path.with_name(path.name + ".reserve")
+        self._boat = Lifeboat(path.with_name(path.name + ".lifeboat"))
         self._lock_file = self._claim()
+        self._left = self._boat.read()
+        """What the run before could only stow, until the database has it."""
+        self._caught_up = False
+        self._read_state: dict[str, bytes] | None = None
+        """The state as it was, when the file could only be read."""
         try:
-            with self._guard() as db:
-                self.boot = max(self._reserve.boot, get_meta(db, "boot")) + 1
-                self._extend_reserve(self._head)
-                with transaction(db):
-                    set_meta(db, boot=self.boot)
+            self._begin()
         except BaseException:
             self._release()
             raise
 
     def _load(self, db: sqlite3.Connection) -> None:
+        """Mirrors the file in memory. Writes nothing."""
         raise NotImplementedError
+
+    def _take_in(self, db: sqlite3.Connection, left: Stowed) -> None:
+        """Writes what was stowed, in the transaction that is under way."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        left = self._left.boot if self._left is not None else 0
+        try:
+            with self._guard() as db:
+                self.boot = max(self._reserve.boot, get_meta(db, "boot"), left) + 1
+                self._extend_reserve(self._head)
+                self._catch_up(db)
+                self._boat.prepare()
+        except StorageError as error:
+            if not takes_nothing(error.__cause__, self._path.parent):
+                raise
+            if not self.boot:
+                self.boot = max(self._reserve.boot, self._begin_reading(error), left) + 1
+            # A watchdog that does not start because the disk is full helps nobody.
+            log.error("%s; until then nothing new is stored but the state, as far as there is room set aside", error)
+
+    def _begin_reading(self, error: StorageError) -> int:
+        """The file cannot be opened for writing: what it says, and its boot number. Raises ``error`` if in vain."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return 0
+        for immutable in (False, True):
+            try:
+                with closing(open_to_read(self._path, immutable)) as db:
+                    self._load(db)
+                    self._read_state = dict(db.execute("SELECT key, value FROM state"))
+                    return get_meta(db, "boot")
+            except sqlite3.Error as second:
+                log.warning("%s cannot be read%s either: %s", self._path, " without its WAL" * immutable, second)
+        raise error
+
+    def _catch_up(self, db: sqlite3.Connection) -> None:
+        """What could not be written when this run began, or in the run before. Costs nothing when there is nothing."""
+        if self._caught_up:
+            return
+        left = self._left
+        if left is not None and left.through < self._head:
+            left = None  # it was committed long ago
+        with transaction(db):
+            set_meta(db, boot=self.boot)
+            if left is not None:
+                if left.through > self._head:
+                    drop_range(db, self._head + 1, left.through, "disk")
+                    set_meta(db, floor=left.through)
+                self._take_in(db, left)
+        self._left, self._caught_up = None, True
+        if left is not None:
+            self._load(db)
+        self._boat.clear()
 
     @contextmanager
     def _guard(self) -> Iterator[sqlite3.Connection]:
@@ -70,7 +138,12 @@ class DatabaseFile:
         """Two daemons on one file would give out the same sequence numbers."""
         path = self._path.with_name(self._path.name + ".lock")
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                if error.errno != errno.EROFS:
+                    raise
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise explain(error, path) from error
         try:

@@ -41,7 +41,9 @@ class RetainedTopics:
     @staticmethod
     def write(db: sqlite3.Connection, changed: list[Retained]) -> None:
         rows = [(one.topic, one.version, one.payload) for one in changed]
-        db.executemany("INSERT OR REPLACE INTO retained VALUES (?, ?, ?)", rows)
+        # Not INSERT OR REPLACE: that writes the page of the index too, each time.
+        question = "INSERT INTO retained VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET version=?2, payload=?3"
+        db.executemany(question, rows)
 
     def update(self, changed: list[Retained]) -> None:
         """What ``changed`` returned has been written."""

@@ -63,12 +63,25 @@ def is_damage(error: BaseException) -> bool:
     return code & 0xFF in _DAMAGED or code in _UNREADABLE
 
 
+def takes_nothing(error: BaseException | None, folder: Path) -> bool:
+    """True when the disk is full, read-only or failing: nothing can be written, and what is there is right."""
+    if isinstance(error, sqlite3.Error):
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            return True
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return True
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
 def explain(error: sqlite3.Error | OSError, path: Path) -> StorageError:
     if isinstance(error, OSError):
         return StorageError(f"{path}: {_SYSTEM_ADVICE.get(error.errno or 0, error.strerror or str(error))}")
     code = getattr(error, "sqlite_errorcode", 0)
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    return StorageError(f"{path}: {_ADVICE.get(code & 0xFF, str(error))} ({name})")
+    # Of the shared memory beside the database: a full disk has no room for it.
+    kind = sqlite3.SQLITE_FULL if code == sqlite3.SQLITE_IOERR_SHMSIZE else code & 0xFF
+    return StorageError(f"{path}: {_ADVICE.get(kind, str(error))} ({name})")
 
 
 def cost(topic: str, payload: bytes) -> int:
@@ -123,6 +136,17 @@ def open_database(path: Path) -> sqlite3.Connection:
     return db
 
 
+def open_to_read(path: Path, immutable: bool) -> sqlite3.Connection:
+    """The database of a disk that takes nothing. ``immutable``: without its WAL, which is right after a clean end.
+
+    Raises ``sqlite3.Error``.
+    """
+    option = "immutable=1" if immutable else "mode=ro"
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{option}", uri=True, timeout=BUSY_TIMEOUT)
+    db.execute("PRAGMA query_only=ON")
+    return db
+
+
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
@@ -149,6 +173,9 @@ def set_meta(db: sqlite3.Connection, **values: int) -> None:
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
 
 
-def drop_range(db: sqlite3.Connection, first: int, last: int, reason: str) -> None:
-    """Notes events given up unsent; the note goes when the event that tells of them is written."""
-    db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?)", (first, last, last - first + 1, reason))
+def drop_range(db: sqlite3.Connection, first: int, last: int, reason: str, count: int = 0) -> None:
+    """Notes events given up unsent; the note goes when the event that tells of them is written.
+
+    ``count``: when some of the range were given up, and told of, before.
+    """
+    db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?)", (first, last, count or last - first + 1, reason))

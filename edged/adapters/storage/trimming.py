@@ -6,6 +6,7 @@ at which a bound is reached is found by halving: no sums over the table, whateve
 
 from __future__ import annotations
 
+import math
 import sqlite3
 
 from .schema import cost, transaction
@@ -35,7 +36,9 @@ def size_through(db: sqlite3.Connection, sequence: int) -> int:
 def spool_bound(
     db: sqlite3.Connection, acknowledged: int, last: int, now: float, max_size: int, max_age: float
 ) -> tuple[int, str]:
-    """Up to which number unsent events must be given up, and why. ``acknowledged`` itself: none."""
+    """Up to which number unsent events must be given up, and why ("": none)."""
+    # Numbers without a row were given up before, and told of: they are neither old nor large.
+    acknowledged = _first_since(db, acknowledged, -math.inf, last) - 1
     through, reason = acknowledged, ""
     total = size_through(db, last)
     if total - size_through(db, acknowledged) > max_size:
@@ -45,6 +48,13 @@ def spool_bound(
         if too_old > through:
             through, reason = too_old, "age"
     return through, reason
+
+
+def rows_between(db: sqlite3.Connection, first: int, last: int) -> tuple[int, int]:
+    """The first number that there is between these two, and how many there are."""
+    question = "SELECT coalesce(min(sequence), 0), count(*) FROM event WHERE sequence BETWEEN ? AND ?"
+    found, count = db.execute(question, (first, last)).fetchone()
+    return int(found), int(count)
 
 
 def trim_history(db: sqlite3.Connection, through: int, now: float, keep: float, max_size: int) -> None:
@@ -71,7 +81,8 @@ def untold_ranges(db: sqlite3.Connection) -> list[tuple[int, int, int, str]]:
             before = joined.pop()
             first, count = before[0], before[2] + count
         joined.append((first, last, count, reason))
-    if len(joined) < len(rows):  # a device without a broker would gather them for years
+    writable = not db.execute("PRAGMA query_only").fetchone()[0]
+    if len(joined) < len(rows) and writable:  # a device without a broker would gather them for years
         with transaction(db):
             db.execute("DELETE FROM dropped")
             db.executemany("INSERT INTO dropped VALUES (?, ?, ?, ?)", joined)

@@ -1,0 +1,51 @@
+"""Who this device is, for the broker: the retained ``status`` and ``meta``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..config import Config
+from ..report.payloads import status_payload
+from ..report.retained import meta_payload
+from ..report.snapshot import Snapshot
+
+
+class Papers:
+    """Made anew only when something in them is another one: it is asked after each turn of the loop."""
+
+    def __init__(self, boot: int, since: float, digest: str) -> None:
+        self._boot, self._since = boot, since
+        self.digest = digest
+        """Of the configuration in force."""
+        system = os.uname()
+        self._host: dict[str, Any] = {"kernel": system.release, "machine": system.machine, "hostname": system.nodename}
+        self._basis: tuple[Any, ...] = ()
+        self._config: Config | None = None
+        self._made: dict[str, bytes] = {}
+
+    def retained(self, shot: Snapshot) -> dict[str, bytes]:
+        """Both topics; empty before the first configuration is in force."""
+        state = shot.state
+        if not state.config.digest:
+            return {}
+        basis = (
+            state.config.digest,
+            state.stopping,
+            state.boot,
+            state.engine.version,
+            state.apps.keys(),
+            state.dependencies.keys(),
+        )
+        if basis != self._basis or shot.config is not self._config:
+            self.digest = state.config.digest
+            self._made = {
+                "status": self.status("stopping" if state.stopping else "online"),
+                "meta": meta_payload(shot, self._host),
+            }
+            self._basis, self._config = (*basis[:4], set(state.apps), set(state.dependencies)), shot.config
+        return self._made
+
+    def status(self, state: str) -> bytes:
+        """``online``, ``stopping`` or, as last will, ``offline``."""
+        return status_payload(state, self._boot, self._since, self.digest)

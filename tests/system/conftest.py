@@ -1,0 +1,99 @@
+"""What installing edged needs: packages without the network, and sources that a test may change."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edged import __version__
+from tests.fixtures.engine import REPO
+from tests.fixtures.machine import CACHE, Machine
+
+WHEELS = "/srv/wheels"
+LOCK = REPO / "requirements/dev.txt"
+SOURCES = (
+    "edged", "models", "config", "packaging", "systemd", "docs", "scripts", "requirements", "pyproject.toml",
+    "README.md", "CHANGELOG.md",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def wheels() -> Path:
+    """The wheels that edged needs on Debian 12, downloaded once for each state of the lock."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    recipe = hashlib.sha256(LOCK.read_bytes() + repr(wanted).encode()).hexdigest()[:12]
+    folder = CACHE / f"wheels-{recipe}"
+    if folder.exists():
+        return folder
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="half-") as half:
+        # The tests' own environment may be without pip.
+        subprocess.run([sys.executable, "-m", "venv", f"{half}/venv"], check=True, timeout=120)
+        platforms = [
+            f"--platform={kind}_{platform.machine()}" for kind in ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
+        ]
+        done = subprocess.run(
+            [f"{half}/venv/bin/pip", "download", "-q", "-d", f"{half}/wheels", "-c", str(LOCK), "--only-binary=:all:",
+             "--python-version=3.11", *platforms, *wanted],
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        Path(half, "wheels").rename(folder)
+    return folder
+
+
+class Checkout:
+    """A copy of this repository on a machine, at a path with spaces."""
+
+    PATH = "/srv/a check out"
+
+    def __init__(self, machine: Machine, wheels: Path) -> None:
+        self.version = __version__
+        self._machine = machine
+        self._folder = machine.path(self.PATH)
+        unwanted = shutil.ignore_patterns("__pycache__")
+        for name in SOURCES:
+            source, target = REPO / name, self._folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=unwanted)
+            else:
+                shutil.copy(source, target)
+        shutil.copytree(wheels, machine.path(WHEELS))
+        gid = machine.engine.socket.stat().st_gid
+        machine.sh(f"groupadd -o -g {gid} docker")
+
+    def run(self, command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
+        """Runs one of its scripts from somewhere else."""
+        program, _, arguments = command.partition(" ")
+        return self._machine.run(
+            f"PIP_NO_INDEX=1 PIP_FIND_LINKS={WHEELS} '{self.PATH}/{program}' {arguments}", user=user, timeout=90
+        )
+
+    def become(self, version: str) -> None:
+        """The sources become another version."""
+        now = self.version
+        self.edit("pyproject.toml", lambda text: text.replace(f'\nversion = "{now}"', f'\nversion = "{version}"'))
+        self.edit("edged/__init__.py", lambda text: text.replace(f'"{now}"', f'"{version}"'))
+        self.version = version
+
+    def edit(self, path: str, change: Callable[[str], str]) -> None:
+        file = self._folder / path
+        text = file.read_text()
+        assert change(text) != text, f"nothing to change in {path}"
+        file.write_text(change(text))
+
+
+@pytest.fixture
+def checkout(machine: Machine, wheels: Path) -> Checkout:
+    return Checkout(machine, wheels)
