@@ -119,7 +119,8 @@ def test_lying_headers(tmp_path: Path) -> None:
     path = tmp_path / "b.tar"
     good = pack(ALL)
     for field in (
-        b"77777777777\0", b"\x80" + b"\0" * 3 + b"\x7f" * 8, b"\xff" * 12, b"-0000000001\0", b"zz", b"\x81" + b"\0" * 11,
+        b"77777777777\0", b"\x80" + b"\0" * 3 + b"\x7f" * 8, b"\xff" * 12, b"-0000000001\0", b"zz",
+        b"\x81" + b"\0" * 11,
     ):  # fmt: skip
         assert refusal(path, header(good, 124, field)) == "malformed_archive"
     assert refusal(path, header(good, 124, b"\x80" + len(ALL["manifest.json"]).to_bytes(11, "big")) + b"x") != ""
