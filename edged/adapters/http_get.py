@@ -29,7 +29,8 @@ class Status(NamedTuple):
     """Beginning of the body, on one line; else the reason phrase."""
 
 
-def request(url: SplitResult, method: str = "GET", body: bytes = b"", content_type: str = "") -> bytes:
+def request(url: SplitResult, *more: str, method: str = "GET", body: bytes = b"") -> bytes:
+    """A whole request; ``more`` are further header lines."""
     target = quote(url.path or "/", safe=_SAFE_IN_URLS)
     if url.query:
         target += "?" + quote(url.query, safe=_SAFE_IN_URLS)
@@ -40,13 +41,12 @@ def request(url: SplitResult, method: str = "GET", body: bytes = b"", content_ty
         f"User-Agent: edged/{__version__}",
         "Accept: */*",
         "Connection: close",
+        *more,
     ]
     if credentials:
         lines.append("Authorization: Basic " + base64.b64encode(unquote(credentials).encode()).decode())
     if method != "GET":
         lines.append(f"Content-Length: {len(body)}")
-    if content_type:
-        lines.append(f"Content-Type: {content_type}")
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace") + body
 
 

@@ -65,7 +65,8 @@ class SocketProber:
             with self._connected(attempt, target, ca_file) as sock:
                 attempt.stage = "answer"
                 sock.settimeout(attempt.left())
-                sock.sendall(request(target.parts, method, body, content_type))
+                kind = (f"Content-Type: {content_type}",) if content_type else ()
+                sock.sendall(request(target.parts, *kind, method=method, body=body))
                 page.append(read_page(sock, attempt.deadline, most))
             return ""
 

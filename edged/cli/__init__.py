@@ -22,6 +22,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "deploy": ("deploy", "put a model or an app configuration in place, behind a health gate"),
     "rollback": ("deploy", "go back to the model or configuration before"),
     "deployments": ("deployments", "what was deployed, and how it ended"),
+    "bundle": ("bundle", "make, sign, verify and show bundles: models and configurations to deploy"),
+    "key": ("key", "make and show the keys that sign bundles and commands"),
     "demo": ("demo", "the whole story in about a minute on this machine"),
 }
 """verb -> (module, what it does)"""

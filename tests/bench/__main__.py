@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import cost, device, endurance, footprint, kills, outbox, recovery, spool
+from . import bundles, cost, device, endurance, footprint, kills, outbox, recovery, spool
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -32,6 +32,7 @@ BENCHES: dict[str, Bench] = {
     "hang": lambda e, f, a: device.hang(e, max(1, a.count // 10)),
     "security": lambda e, f, a: device.security(e),
     "spool": lambda e, f, a: spool.full(e, f, max(3, a.count // 4)),
+    "bundles": lambda e, f, a: [bundles.fetch(f, max(3, a.count // 4))],
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 
