@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from .modelcheck.types import ConfigCheck, ConfigVerdict, ModelCheck, ModelVerdict
 from .vocabulary.events import Event
 from .vocabulary.facts import ContainerChanged
 from .vocabulary.world import Container, HostSample, Usage
@@ -119,6 +120,23 @@ class Services(Protocol):
         """True when a person or the system stopped the unit cleanly and nothing failed."""
 
     def restart(self, unit: str, timeout: float) -> None: ...
+
+
+class ModelRuntime(Protocol):
+    """Tries a new model or configuration away from the daemon. Whatever the file does, there is a verdict.
+
+    Blocks for up to ``timeout`` seconds. ``memory_limit`` is in bytes for the whole check, runtime included (it alone
+    takes about 60 MiB); ``cpu_seconds`` counts over all its threads. Raises ``PortError`` when the check itself
+    cannot be made, which says nothing about the file.
+    """
+
+    def check_model(
+        self, request: ModelCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
+    ) -> ModelVerdict: ...
+
+    def check_config(
+        self, request: ConfigCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
+    ) -> ConfigVerdict: ...
 
 
 class EvidenceStore(Protocol):
