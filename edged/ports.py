@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from .modelcheck.types import ConfigCheck, ConfigVerdict, ModelCheck, ModelVerdict
 from .vocabulary.actions import Where
 from .vocabulary.events import Event
 from .vocabulary.facts import ContainerChanged
@@ -192,6 +193,24 @@ class Artifacts(Protocol):
 
     def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
         """Removes slots beyond the newest ``where.keep``, never a pinned or a referenced one, and what was staged."""
+
+
+class ModelRuntime(Protocol):
+    """Tries a new model or configuration away from the daemon. Whatever the file does, there is a verdict.
+
+    Blocks for up to ``timeout`` seconds, which should be more than what the request itself allows for measuring and
+    comparing. ``memory_limit`` is in bytes for the whole check, runtime included: for models ``enough_memory`` says how
+    much is sound. ``cpu_seconds`` counts over all threads. Raises ``PortError`` when the check itself cannot be made,
+    which says nothing about the file.
+    """
+
+    def check_model(
+        self, request: ModelCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
+    ) -> ModelVerdict: ...
+
+    def check_config(
+        self, request: ConfigCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
+    ) -> ConfigVerdict: ...
 
 
 class EvidenceStore(Protocol):
