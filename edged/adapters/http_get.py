@@ -29,7 +29,8 @@ class Status(NamedTuple):
     """Beginning of the body, on one line; else the reason phrase."""
 
 
-def request(url: SplitResult) -> bytes:
+def request(url: SplitResult, *more: str) -> bytes:
+    """The head of a GET; ``more`` are further header lines."""
     target = quote(url.path or "/", safe=_SAFE_IN_URLS)
     if url.query:
         target += "?" + quote(url.query, safe=_SAFE_IN_URLS)
@@ -40,6 +41,7 @@ def request(url: SplitResult) -> bytes:
         f"User-Agent: edged/{__version__}",
         "Accept: */*",
         "Connection: close",
+        *more,
     ]
     if credentials:
         lines.append("Authorization: Basic " + base64.b64encode(unquote(credentials).encode()).decode())
