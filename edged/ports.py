@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from .modelcheck.types import ConfigCheck, ConfigVerdict, ModelCheck, ModelVerdict
 from .vocabulary.actions import Where
 from .vocabulary.events import Event
 from .vocabulary.facts import ContainerChanged
@@ -62,11 +63,17 @@ class Containers(Protocol):
     def signal(self, container_id: str, signal: str, timeout: float) -> None:
         """Sends a signal (``HUP``) to the main process."""
 
-    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Iterator[bytes]:
-        """A tar of a file or folder in the container, running or not. Raises ``NotFound``, ``Refused`` when larger."""
+    def get_archive(
+        self, container_id: str, path: str, max_bytes: int, timeout: float
+    ) -> Generator[bytes, None, None]:
+        """A tar of a file or folder in the container, running or not. Raises ``NotFound``, ``Refused`` when larger.
+
+        It may end early without an error when the engine goes away: a whole one ends with two blocks of zeros.
+        """
 
     def put_archive(self, container_id: str, folder: str, tar: Iterator[bytes], timeout: float) -> None:
-        """Unpacks a tar into a folder of the container, which must exist."""
+        """Unpacks a tar into a folder of the container, which must exist, entry by entry: what came before an error
+        stays."""
 
     def pause(self, container_id: str, timeout: float) -> None: ...
 
@@ -173,6 +180,23 @@ class Artifacts(Protocol):
 
     def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
         """Removes slots beyond the newest ``where.keep``, never a pinned or a referenced one, and what was staged."""
+
+
+class ModelRuntime(Protocol):
+    """Tries a new model or configuration away from the daemon. Whatever the file does, there is a verdict.
+
+    Blocks for up to ``timeout`` seconds. ``memory_limit`` is in bytes for the whole check, runtime included (it alone
+    takes about 60 MiB); ``cpu_seconds`` counts over all its threads. Raises ``PortError`` when the check itself
+    cannot be made, which says nothing about the file.
+    """
+
+    def check_model(
+        self, request: ModelCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
+    ) -> ModelVerdict: ...
+
+    def check_config(
+        self, request: ConfigCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
+    ) -> ConfigVerdict: ...
 
 
 class EvidenceStore(Protocol):

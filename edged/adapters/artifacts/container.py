@@ -120,7 +120,7 @@ class Inside:
     @contextmanager
     def _tar(self, path: str) -> Iterator[tuple[tarfile.TarFile, Reader]]:
         stream = self._containers.get_archive(self._id, path, MOST_BYTES, self._left())
-        with closing(cast("_Closing", stream)):
+        with closing(stream):
             reader = Reader(stream)
             try:
                 with tarfile.open(mode="r|", fileobj=cast(IO[bytes], reader)) as tar:
@@ -133,10 +133,6 @@ class Inside:
         if left <= 0:
             raise ArtifactError("timeout", "the container's files were not done with in time")
         return left
-
-
-class _Closing:
-    def close(self) -> None: ...
 
 
 def content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[bytes]:
