@@ -63,9 +63,7 @@ class Containers(Protocol):
     def signal(self, container_id: str, signal: str, timeout: float) -> None:
         """Sends a signal (``HUP``) to the main process."""
 
-    def get_archive(
-        self, container_id: str, path: str, max_bytes: int, timeout: float
-    ) -> Generator[bytes, None, None]:
+    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Generator[bytes, None, None]:
         """A tar of a file or folder in the container, running or not. Raises ``NotFound``, ``Refused`` when larger.
 
         It may end early without an error when the engine goes away: a whole one ends with two blocks of zeros.

@@ -86,9 +86,7 @@ class DockerEngine:
     def signal(self, container_id: str, signal: str, timeout: float) -> None:
         self._clients.call(lambda client: client.kill(container_id, signal), timeout)
 
-    def get_archive(
-        self, container_id: str, path: str, max_bytes: int, timeout: float
-    ) -> Generator[bytes, None, None]:
+    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Generator[bytes, None, None]:
         """Nothing is asked before the first block is. ``timeout`` is for all of it."""
         deadline = time.monotonic() + timeout
         query = urlencode({"path": path})

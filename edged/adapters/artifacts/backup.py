@@ -9,6 +9,8 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
+from msgspec.structs import replace
+
 from ...bundles.stage import RESERVE, free
 from ...ports import ArtifactError
 from ...vocabulary.actions import Where
@@ -34,8 +36,7 @@ def take(place: Home, where: Where, inside: Inside) -> str:
     with step("backup.begin"):
         (folder / "files").mkdir(parents=True, mode=0o755)
     files = _fetch(inside, found.path, found.kind == "folder", folder)
-    form = "folder" if found.kind == "folder" else "file"
-    raw = encode(Backup(of=where.kind, form=form, files=tuple(files)))
+    raw = encode(Backup(of=where.kind, form=found.kind, files=tuple(files)))
     digest = hashlib.sha256(raw).hexdigest()
     with step("backup.manifest"):
         _write(folder / "manifest.json", iter((raw,)))
@@ -58,14 +59,14 @@ def _fetch(inside: Inside, path: str, whole: bool, folder: Path) -> list[Saved]:
         if info.islnk():  # a second name of a file that came before
             first = files.get(_below(info.linkname, whole))
             if first is not None:
-                files[name] = Saved(**{**_fields(first), "path": name})
+                files[name] = replace(first, path=name)
             continue
         if not info.isreg():
             continue
         if len(files) >= _MOST_FILES:
             raise ArtifactError(
-                "too_many_files", f"{path} in the container has more than {_MOST_FILES} files, too many to keep; name the"
-                " model's own folder or file as path"
+                "too_many_files", f"{path} in the container has more than {_MOST_FILES} files, too many to keep; as path name"
+                " the model's own folder or file"
             )  # fmt: skip
         files[name] = _keep(info, name, content, folder)
     return list(files.values())
@@ -104,7 +105,3 @@ def _write(path: Path, parts: Iterator[bytes]) -> str:
 def _below(name: str, whole: bool) -> str:
     """A tar of a folder has its own name before each path."""
     return name.partition("/")[2] if whole else name
-
-
-def _fields(saved: Saved) -> dict[str, object]:
-    return {name: getattr(saved, name) for name in saved.__struct_fields__}

@@ -18,7 +18,8 @@ from .tars import BLOCK, Entry, Reader, write
 
 MOST_BYTES = 4 * 2**30
 _MOST_LINKS = 8
-_KINDS: dict[bytes, Literal["file", "folder", "link"]] = {
+_Kind = Literal["file", "folder", "link", "other"]
+_KINDS: dict[bytes, _Kind] = {
     tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link",
 }  # fmt: skip
 
@@ -27,7 +28,7 @@ class Found(Struct, frozen=True):
     """What is at a path."""
 
     path: str
-    kind: Literal["file", "folder", "link", "other"]
+    kind: _Kind
     mode: int
     uid: int
     gid: int
@@ -48,7 +49,7 @@ class Inside:
         with suppress(NotFound), self._tar(path) as (tar, _):
             first = tar.next()
             if first is not None:
-                kind = _KINDS.get(first.type, "other")
+                kind: _Kind = _KINDS.get(first.type, "other")
                 return Found(path, kind, first.mode, first.uid, first.gid, first.size, first.linkname)
         return None
 
@@ -109,7 +110,8 @@ class Inside:
             self._containers.put_archive(self._id, folder, write(entries), self._left())
         except NotFound as error:
             raise ArtifactError(
-                "no_folder", f"{folder} cannot be written to in the container: {error}; the image has to bring the folder"
+                "no_folder",
+                f"{folder} cannot be written to in the container: {error}; the image has to bring the folder",
             ) from error
         except Refused as error:
             text = str(error)

@@ -104,7 +104,8 @@ def targets(content: Content, where: Where) -> dict[str, Item]:
     """Path in the container -> what belongs there; the model or configuration itself last."""
     path = where.path.rstrip("/") or "/"
     if as_file(content, where):
-        return {path: item for item in content.items if item.path == content.main}
+        main = next(item for item in content.items if item.path == content.main)
+        return {path: main}
     ordered = sorted(content.items, key=lambda item: item.path == content.main)
     return {f"{path.rstrip('/')}/{item.path}": item for item in ordered}
 

@@ -162,7 +162,8 @@ def _check(inside: Inside, path: str, item: Item, where: Where) -> None:
         got = inside.sha256(found.path) if found is not None else ""
     if got != item.sha256:
         raise ArtifactError(
-            "copy_mismatch", f"{path} in the container is {got[:12] or 'nothing'} after the swap, not {item.sha256[:12]}"
+            "copy_mismatch",
+            f"{path} in the container is {got[:12] or 'nothing'} after the swap, not {item.sha256[:12]}",
         )
 
 

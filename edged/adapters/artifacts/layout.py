@@ -31,7 +31,8 @@ class Home(Struct, frozen=True):
     staging: Path
     """Same file system, private: what is being made, and what is being removed."""
     mode: int
-    """Of ``root``: 0755 when a container reads it; a copy of a container's own files may hold secrets."""
+    """Of ``root``: 0755 when a container reads it; a copy of a container's own files may hold secrets, so 0700. 0: as it
+    is."""
 
     @property
     def slots(self) -> Path:
@@ -46,7 +47,8 @@ def home(state: Path, app: str, where: Where) -> Home:
     """Raises ``ArtifactError`` for a name that is no folder's."""
     if not _PLAIN.fullmatch(app):
         raise ArtifactError("name", f"{app!r} cannot be the name of a folder, so edged deploys nothing to it")
-    mode = 0o755 if where.delivery == "mount" else 0o700
+    # Without a path the app is not deployed to any more, and may still read what it has.
+    mode = 0 if not where.path else 0o755 if where.delivery == "mount" else 0o700
     return Home(state / f"{where.kind}s" / app, state / "staging" / where.kind / app, mode)
 
 
@@ -100,7 +102,7 @@ def _folder(path: Path, mode: int) -> None:
         raise ArtifactError(
             "not_a_folder", f"{path} is no folder, so edged does not touch it; look who made it, then remove it"
         )
-    if stat.S_IMODE(found.st_mode) != mode:
+    if mode and stat.S_IMODE(found.st_mode) != mode:
         path.chmod(mode)  # whatever the umask
     if made:
         sync(path.parent, "home.fsync")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ...ports import ArtifactError
@@ -17,7 +16,7 @@ def read(place: Home, name: str) -> str:
     """The hex digest a link leads to; empty: there is no link. Raises ``ArtifactError`` for what edged has not made."""
     path = place.root / name
     try:
-        target = os.readlink(path)
+        target = str(path.readlink())
     except FileNotFoundError:
         return ""
     except OSError as error:
@@ -52,6 +51,5 @@ def point(place: Home, name: str, digest: str) -> bool:
 
 def _foreign(path: Path, what: str) -> ArtifactError:
     return ArtifactError(
-        "not_a_slot",
-        f"{path} {what}, and edged has not made it, so it was left alone; move it away, then deploy again",
+        "not_a_slot", f"{path} {what}, and edged has not made it, so it was left alone; move it away, then deploy again"
     )

@@ -28,9 +28,7 @@ class Obtain(Protocol):
     ) -> Staged: ...
 
 
-def fetch(
-    place: Home, source: str, deployment: str, rules: Rules, twice: bool, obtain: Obtain, timeout: float
-) -> int:
+def fetch(place: Home, source: str, deployment: str, rules: Rules, twice: bool, obtain: Obtain, timeout: float) -> int:
     """Returns the bytes the bundle has. ``twice``: as much room again is left free, for what it takes the place of.
 
     Raises ``BundleRefused``, ``PortError`` and ``OSError``.

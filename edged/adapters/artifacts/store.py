@@ -201,8 +201,8 @@ def _check_delivery(place: Home, where: Where, content: Content) -> None:
         if onnx_file.read(read_at, size).locations:
             raise ArtifactError(
                 "external_data",
-                f"the model has its weights in files of their own, and path {where.path} is a single file; make path the"
-                " folder",
+                f"the model has its weights in files of their own, and path {where.path} is a single file; make path"
+                " the folder",
             )
 
 

@@ -39,5 +39,3 @@ def _staging(place: Home, deployment: str) -> None:
                 delete(entry)
         elif entry == own or now - entry.lstat().st_mtime > STALE:
             discard(place, entry, "tidy.staging")
-
-
