@@ -64,10 +64,8 @@ def _fetch(inside: Inside, path: str, whole: bool, folder: Path) -> list[Saved]:
         if not info.isreg():
             continue
         if len(files) >= _MOST_FILES:
-            raise ArtifactError(
-                "too_many_files", f"{path} in the container has more than {_MOST_FILES} files, too many to keep; as path name"
-                " the model's own folder or file"
-            )  # fmt: skip
+            what = f"{path} in the container has more than {_MOST_FILES} files, too many to keep"
+            raise ArtifactError("too_many_files", f"{what}; as path name the model's own folder or file")
         files[name] = _keep(info, name, content, folder)
     return list(files.values())
 

@@ -23,6 +23,13 @@ _KINDS: dict[bytes, _Kind] = {
     tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link",
 }  # fmt: skip
 
+_REFUSALS = (
+    ("read-only", "read_only", "; use a volume there, or delivery: mount"),
+    ("no space left", "no_room", "; make room on the disk that the engine uses"),
+    ("resource busy", "in_the_way", "; a file that is a mount of its own cannot be replaced: mount its folder instead"),
+)
+"""Words of the engine, code, what to do."""
+
 
 class Found(Struct, frozen=True):
     """What is at a path."""
@@ -50,7 +57,7 @@ class Inside:
             first = tar.next()
             if first is not None:
                 kind: _Kind = _KINDS.get(first.type, "other")
-                return Found(path, kind, first.mode, first.uid, first.gid, first.size, first.linkname)
+                return Found(path, kind, first.mode & 0o7777, first.uid, first.gid, first.size, first.linkname)
         return None
 
     def resolve(self, path: str) -> Found | None:
@@ -115,8 +122,7 @@ class Inside:
             ) from error
         except Refused as error:
             text = str(error)
-            code = "read_only" if "read-only" in text else "no_room" if "no space" in text else "refused"
-            hint = "; use a volume there, or delivery: mount" if code == "read_only" else ""
+            code, hint = next(((code, hint) for words, code, hint in _REFUSALS if words in text), ("refused", ""))
             raise ArtifactError(code, f"{folder} cannot be written to in the container: {text}{hint}") from error
 
     @contextmanager

@@ -31,8 +31,8 @@ class Home(Struct, frozen=True):
     staging: Path
     """Same file system, private: what is being made, and what is being removed."""
     mode: int
-    """Of ``root``: 0755 when a container reads it; a copy of a container's own files may hold secrets, so 0700. 0: as it
-    is."""
+    """Of ``root``: 0755 when a container reads it; a copy of a container's own files may hold secrets, so 0700; 0:
+    as it is."""
 
     @property
     def slots(self) -> Path:
