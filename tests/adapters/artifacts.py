@@ -34,6 +34,9 @@ def deploy(store: ArtifactStore, app: str, where: Where, bundle: Path, deploymen
 class FolderContainers:
     """Containers whose files are folders here, unpacked into as dockerd does. They outlive the process."""
 
+    busy = False
+    """The engine, another process in truth, is writing."""
+
     def __init__(self, root: Path, mounts: dict[str, Path] | None = None) -> None:
         self.root = root
         self.mounts = mounts or {}
@@ -59,8 +62,12 @@ class FolderContainers:
         if not real.is_dir():
             raise NotFound(f"no {folder}")
         with tarfile.open(fileobj=io.BytesIO(b"".join(tar))) as unpacked:
-            for info in unpacked:
-                self._unpack(unpacked, info, real)
+            FolderContainers.busy = True
+            try:
+                for info in unpacked:
+                    self._unpack(unpacked, info, real)
+            finally:
+                FolderContainers.busy = False
 
     def _unpack(self, tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path) -> None:
         target = folder / info.name

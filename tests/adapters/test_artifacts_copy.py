@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from edged.adapters.artifacts import ArtifactStore
+from edged.adapters.artifacts import ArtifactStore, steps
 from edged.adapters.docker_engine import DockerEngine
 from edged.ports import ArtifactError, NotFound, Refused, Unreachable
 from edged.vocabulary.actions import Where
@@ -235,3 +236,42 @@ def test_calls_of_the_adapter(engine: Engine, adapter: DockerEngine) -> None:
     with pytest.raises(Unreachable):
         adapter.put_archive(box.id, "/tmp", iter([bytes(1024)]), 0.5)
     engine.thaw()
+
+
+def test_edged_is_killed_at_every_step_of_a_copy(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
+    box = Box(engine)
+    old = store.back_up("app", FOLDER, box.id, "", 30)["digest"]
+    new = deploy(store, "app", FOLDER, write(tmp_path / "b", {"model.onnx": MODEL, "labels.txt": b"new"}))
+    whole = {b"before\n", MODEL}, {b"l\n", b"new"}
+    cuts = 0
+    while True:
+        cuts += 1
+        wanted, other = (new, old) if cuts % 2 else (old, new)
+        pid = os.fork()
+        if pid == 0:
+            left = cuts // 2 + 1
+
+            def count(_: str) -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    os._exit(99)
+
+            try:
+                steps.at = count
+                adapter = DockerEngine(engine.url, timeout=20.0)
+                own = ArtifactStore(tmp_path / "state", adapter, runtime(), no_web)
+                own.place("app", FOLDER, box.id, wanted, other, 60)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code in (0, 99)
+        assert box.read("/models/model.onnx") in whole[0]
+        assert box.read("/models/labels.txt") in whole[1]
+        store.place("app", FOLDER, box.id, wanted, other, 60)
+        assert box.read("/models/model.onnx") == (MODEL if wanted == new else b"before\n")
+        assert box.names("/models") == {"model.onnx", "labels.txt"}
+        if code == 0:
+            break
+    assert cuts > 30

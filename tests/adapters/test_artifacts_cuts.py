@@ -24,7 +24,13 @@ CALLS = (
 )
 """Of ``os``: everything that changes what is on disk."""
 OLD, NEW = b"old: 1\n", b"new: 2\n" * 1000
-NEW_MODEL = MODEL + b"\x72\x00"  # an empty doc string of the graph's own, which changes nothing but the digest
+TWO = {"model.onnx": MODEL, "b/c": b"2"}
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this host's disks, hundreds of times: what it is for no test here can see."""
+    monkeypatch.setattr(os, "sync", lambda: None)
 
 
 class Case(Struct, frozen=True):
@@ -37,18 +43,17 @@ class Case(Struct, frozen=True):
 
 CASES = {
     "model by mount": Case(
-        Where("model", "/models", "mount"), {"model.onnx": MODEL, "a.txt": b"1"}, {"model.onnx": MODEL, "b/c": b"2"}, True
+        Where("model", "/models", "mount"), {"model.onnx": MODEL, "a.txt": b"1"}, TWO, True
     ),
     "first model by mount": Case(Where("model", "/models", "mount"), {}, {"model.onnx": MODEL, "b/c": b"2"}, False),
     "configuration by mount": Case(
         Where("config", "/cfg/current/c.yaml", "mount"), {"c.yaml": OLD}, {"c.yaml": NEW}, True
     ),
     "model by copy": Case(
-        Where("model", "/models", "copy"), {"model.onnx": b"before", "labels": b"l"}, {"model.onnx": MODEL, "b/c": b"2"},
-        False,
+        Where("model", "/models", "copy"), {"model.onnx": b"before", "labels": b"l"}, TWO, False
     ),
     "second model by copy": Case(
-        Where("model", "/models", "copy"), {"model.onnx": MODEL, "a.txt": b"1"}, {"model.onnx": MODEL, "b/c": b"2"}, True
+        Where("model", "/models", "copy"), {"model.onnx": MODEL, "a.txt": b"1"}, TWO, True
     ),
     "configuration by copy": Case(Where("config", "/app/c.yaml", "copy"), {"c.yaml": OLD}, {"c.yaml": NEW}, False),
     "new configuration by copy": Case(Where("config", "/app/c.yaml", "copy"), {}, {"c.yaml": NEW}, False),
@@ -92,28 +97,28 @@ class Bench:
         found = {str(p.relative_to(where)): p.read_bytes() for p in where.rglob("*") if p.is_file()}
         return {path: data for path, data in found.items() if ".edged-" not in path and "manifest" not in path}
 
-    def forward(self, after: Callable[[str], None] = steps.nothing) -> None:
-        """A deployment that is committed. Each call begins with a store that knows nothing."""
-        case, known = self.case, self.old
-        self.store().fetch("app", case.where, str(self.new), "d1", 60)
-        after("fetch")
-        new = self.store().verify("app", case.where, "d1", "", 3, ())["digest"]
-        after("verify")
-        old = self.store().back_up("app", case.where, "c1", known, 60)["digest"]
-        after("back_up")
-        self.store().place("app", case.where, "c1", new, old, 60)
-        after("place")
-        self.store().tidy("app", case.where, [new, *([old] if old else [])], "d1")
-        after("tidy")
+    def forward(self) -> None:
+        """A deployment that is committed. Each call begins with a store that knows nothing, at the phase that was not
+        ended: the judge writes down each one's end."""
+        where, journal = self.case.where, self.folder / "journal"
+        ended: list[str] = journal.read_text().splitlines() if journal.exists() else []
+        phases: tuple[Callable[[], dict[str, Any]], ...] = (
+            lambda: self.store().fetch("app", where, str(self.new), "d1", 60),
+            lambda: self.store().verify("app", where, "d1", "", 3, ()),
+            lambda: self.store().back_up("app", where, "c1", self.old, 60),
+            lambda: self.store().place("app", where, "c1", ended[1], ended[2], 60),
+            lambda: self.store().tidy("app", where, [one for one in ended[1:3] if one], "d1"),
+        )
+        for phase in phases[len(ended) :]:
+            ended.append(str(phase().get("digest", "")))
+            journal.write_text("".join(f"{one}\n" for one in ended))
 
     def back(self) -> None:
         """The rollback after it."""
-        new = self.store().verify("app", self.case.where, "d1", self.placed(), 0, ())["digest"]
-        old = "sha256:" + os.readlink(self.home.root / "previous").partition("/")[2] if self.before else ""
+        _, new, old, *_ = (self.folder / "journal").read_text().splitlines()
+        if old:
+            self.store().verify("app", self.case.where, "d2", old, 0, ())
         self.store().place("app", self.case.where, "c1", old, new, 60)
-
-    def placed(self) -> str:
-        return "sha256:" + os.readlink(self.home.root / "current").partition("/")[2]
 
     def wanted(self) -> dict[str, bytes]:
         if self.case.where.kind == "config" and self.case.where.delivery == "copy":
@@ -121,14 +126,14 @@ class Bench:
         kept = {} if self.case.managed or self.case.where.delivery == "mount" else self.case.old
         return {**kept, **self.case.new}
 
-    def check_whole(self) -> None:
-        """Old or new. Of several files in a container each is one or the other."""
+    def check_whole(self, gaps: bool = False) -> None:
+        """Old or new. Of several files in a container each is one or the other; with ``gaps`` a name may be free."""
         seen = self.seen()
         if self.case.where.delivery == "mount":
             assert seen in (self.before, self.wanted())
         for path, data in seen.items():
             assert data in (self.before.get(path), self.wanted().get(path)), path
-        assert set(seen) >= set(self.before) & set(self.wanted())
+        assert gaps or set(seen) >= set(self.before) & set(self.wanted())
         for slot in self.home.slots.iterdir() if self.home.slots.exists() else ():
             slots.check(slot, slot.name)
 
@@ -146,19 +151,19 @@ def in_child(work: Callable[[], None]) -> int:
         try:
             work()
             os._exit(0)
-        except BaseException as error:
-            os.write(2, repr(error).encode())
+        finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def cut_at(number: int, work: Callable[[], None], calls: bool) -> Callable[[], None]:
-    """``work``, ended at the ``number``-th named step, or with ``calls`` at the so-manieth call that writes."""
+def cut_at(number: int, work: Callable[[], None], calls: str) -> Callable[[], None]:
+    """``work``, ended at the ``number``-th named step, or at the so-manieth call that writes: of edged alone, or of the
+    engine too, as when the power goes."""
     left = number
 
     def pass_by(_: str = "") -> None:
         nonlocal left
-        left -= 1
+        left -= not FolderContainers.busy or calls == "all"
         if left == 0:
             os._exit(CUT)
 
@@ -182,14 +187,14 @@ def cut_at(number: int, work: Callable[[], None], calls: bool) -> Callable[[], N
     return run
 
 
-def every_cut(tmp_path: Path, case: Case, calls: bool, work: Callable[[Bench], None], stride: int = 1) -> int:
+def every_cut(tmp_path: Path, case: Case, calls: str) -> int:
     number = 0
     while True:
-        number += stride
+        number += 1
         bench = Bench(tmp_path / str(number), case)
-        code = in_child(cut_at(number, lambda bench=bench: work(bench), calls))
+        code = in_child(cut_at(number, bench.forward, calls))
         assert code in (0, CUT), f"at {number}: {code}"
-        bench.check_whole()
+        bench.check_whole(gaps=calls == "all")
         bench.forward()
         assert bench.seen() == bench.wanted(), number
         bench.check_clean()
@@ -202,12 +207,18 @@ def every_cut(tmp_path: Path, case: Case, calls: bool, work: Callable[[Bench], N
 
 @pytest.mark.parametrize("name", CASES)
 def test_cut_short_at_every_named_step(tmp_path: Path, name: str) -> None:
-    assert every_cut(tmp_path, CASES[name], False, Bench.forward) > 20
+    assert every_cut(tmp_path, CASES[name], "") > 20
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_cut_short_at_every_call_that_writes(tmp_path: Path, name: str) -> None:
-    assert every_cut(tmp_path, CASES[name], True, Bench.forward) > 40
+    assert every_cut(tmp_path, CASES[name], "edged") > 40
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.where.delivery == "copy"])
+def test_the_power_goes_while_the_engine_unpacks(tmp_path: Path, name: str) -> None:
+    """Between two calls of the engine's the name may be free; never is there a part of a file behind it."""
+    assert every_cut(tmp_path, CASES[name], "all") > 60
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -217,13 +228,10 @@ def test_a_rollback_cut_short_at_every_named_step(tmp_path: Path, name: str) -> 
         number += 1
         bench = Bench(tmp_path / str(number), CASES[name])
         bench.forward()
-        new = bench.placed()
-        old = "sha256:" + os.readlink(bench.home.root / "previous").partition("/")[2] if bench.before else ""
-        again = lambda: bench.store().place("app", bench.case.where, "c1", old, new, 60)  # noqa: B023,E731
-        code = in_child(cut_at(number, again, False))
+        code = in_child(cut_at(number, bench.back, ""))
         assert code in (0, CUT)
         bench.check_whole()
-        again()
+        bench.back()
         assert bench.seen() == bench.before
         if code == 0:
             assert number > 5
