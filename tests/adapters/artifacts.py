@@ -45,6 +45,8 @@ class FolderContainers:
         return cast(Containers, self)
 
     def inspect(self, container_id: str) -> tuple[Any, dict[str, Any]]:
+        if not (self.root / container_id).is_dir():
+            raise NotFound(f"no such container: {container_id}")
         mounts = [{"Type": "bind", "Source": str(s), "Destination": d} for d, s in self.mounts.items()]
         return None, {"Mounts": mounts}
 

@@ -238,18 +238,28 @@ def test_calls_of_the_adapter(engine: Engine, adapter: DockerEngine) -> None:
     engine.thaw()
 
 
+def test_a_container_that_is_gone_is_not_taken_for_an_empty_one(
+    engine: Engine, store: ArtifactStore, tmp_path: Path
+) -> None:
+    box = Box(engine)
+    engine.rm("app")
+    for made in (box.id, ""):
+        with pytest.raises(ArtifactError) as error:
+            store.back_up("app", CONFIG, made, "", 30)
+        assert error.value.code == "unreachable"
+
+
 def test_edged_is_killed_at_every_step_of_a_copy(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
     box = Box(engine)
-    old = store.back_up("app", FOLDER, box.id, "", 30)["digest"]
-    new = deploy(store, "app", FOLDER, write(tmp_path / "b", {"model.onnx": MODEL, "labels.txt": b"new"}))
-    whole = {b"before\n", MODEL}, {b"l\n", b"new"}
+    old = store.back_up("app", CONFIG, box.id, "", 30)["digest"]
+    new = deploy(store, "app", CONFIG, write(tmp_path / "b", {"c.yaml": b"new: 2\n"}))
     cuts = 0
     while True:
         cuts += 1
         wanted, other = (new, old) if cuts % 2 else (old, new)
         pid = os.fork()
         if pid == 0:
-            left = cuts // 2 + 1
+            left = cuts
 
             def count(_: str) -> None:
                 nonlocal left
@@ -261,17 +271,16 @@ def test_edged_is_killed_at_every_step_of_a_copy(engine: Engine, store: Artifact
                 steps.at = count
                 adapter = DockerEngine(engine.url, timeout=20.0)
                 own = ArtifactStore(tmp_path / "state", adapter, runtime(), no_web)
-                own.place("app", FOLDER, box.id, wanted, other, 60)
+                own.place("app", CONFIG, box.id, wanted, other, 60)
                 os._exit(0)
             finally:
                 os._exit(1)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         assert code in (0, 99)
-        assert box.read("/models/model.onnx") in whole[0]
-        assert box.read("/models/labels.txt") in whole[1]
-        store.place("app", FOLDER, box.id, wanted, other, 60)
-        assert box.read("/models/model.onnx") == (MODEL if wanted == new else b"before\n")
-        assert box.names("/models") == {"model.onnx", "labels.txt"}
+        assert box.read(CONFIG.path) in (b"old: 1\n", b"new: 2\n")
+        store.place("app", CONFIG, box.id, wanted, other, 60)
+        assert box.read(CONFIG.path) == (b"new: 2\n" if wanted == new else b"old: 1\n")
+        assert box.names("/app/config") == {"config.yaml"}
         if code == 0:
             break
-    assert cuts > 30
+    assert cuts > 20

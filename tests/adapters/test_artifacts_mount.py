@@ -14,7 +14,7 @@ from edged.ports import ArtifactError
 from edged.vocabulary.actions import Where
 from tests.adapters.artifacts import deploy, no_web, runtime
 from tests.bundles.maker import MODEL, write
-from tests.fixtures.engine import Engine
+from tests.fixtures.engine import BUSYBOX, Engine, eventually
 
 pytestmark = pytest.mark.engine
 MODELS = Where("model", "/models", "mount")
@@ -43,12 +43,17 @@ def test_a_running_container_of_another_user_sees_one_or_the_other(engine: Engin
         assert error.value.code == "not_mounted"
 
         store.place("app", MODELS, "", one, "", 9)
-        made = engine.run("app", "sh", "-c", f"exec su -s /bin/sh nobody -c '{LOOK}'" if False else LOOK,
-                          mounts=[f"{place.root}:/models:ro"])  # fmt: skip
+        made = engine.client.create_container(
+            BUSYBOX, ["sh", "-c", LOOK], name="app", user="12345:12345",
+            host_config=engine.client.create_host_config(network_mode="host", binds=[f"{place.root}:/models:ro"]),
+        )["Id"]  # fmt: skip
+        engine.client.start(made)
+        eventually(lambda: b"one" in engine.client.logs(made))
         assert store.back_up("app", MODELS, made, one, 9) == {"digest": one}
         for number in range(100):
             now, before = (two, one) if number % 2 == 0 else (one, two)
             store.place("app", MODELS, made, now, before, 9)
+        eventually(lambda: b"two" in engine.client.logs(made))
         lines = set(engine.client.logs(made).decode().split())
         assert lines == {"ready", "one", "two"}
         assert store.place("app", MODELS, made, one, two, 9) == {"changed": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -46,7 +47,7 @@ class Disk:
             for path in self.below(old) & kind:
                 kind.remove(path)
                 kind.add(new + path[len(old) :])
-        self.folders |= {os.path.dirname(old), os.path.dirname(new)}
+        self.folders |= {posixpath.dirname(old), posixpath.dirname(new)}
 
 
 def calls(log: str) -> Iterator[tuple[str, str]]:
@@ -65,7 +66,7 @@ def places(arguments: str, cwd: str) -> list[str]:
     for match in PLACES.finditer(arguments):
         before = arguments[: match.start()].rstrip(", ").rpartition(", ")[2]
         at = FD.match(before)
-        found.append(os.path.normpath(os.path.join(at[1] if at else cwd, match[1])))
+        found.append(posixpath.normpath(posixpath.join(at[1] if at else cwd, match[1])))
     return found
 
 
@@ -80,7 +81,10 @@ def test_nothing_gets_its_name_before_it_is_on_disk(tmp_path: Path, name: str) -
     repo = str(Path(__file__).resolve().parents[2])
     log = tmp_path / "log"
     subprocess.run(
-        [strace, "-f", "-y", "-s", "300", "-o", log, "-e", f"trace={CALLS}", sys.executable, "-c", SCRIPT, tmp_path / "b", name],
+        [
+            *(strace, "-f", "-y", "-s", "300", "-o", log, "-e", f"trace={CALLS}"),
+            *(sys.executable, "-c", SCRIPT, tmp_path / "b", name),
+        ],
         check=True, cwd=repo, timeout=100,
     )  # fmt: skip
     disk, state = Disk(), str(tmp_path / "b" / "state")
@@ -99,23 +103,22 @@ def test_nothing_gets_its_name_before_it_is_on_disk(tmp_path: Path, name: str) -
             disk.files.add(target)
         elif call.startswith("rename") and len(paths) == 2:
             old, new = paths
-            parent = os.path.basename(os.path.dirname(new))
+            parent = posixpath.basename(posixpath.dirname(new))
             if parent == "slots":
                 assert not disk.below(old), (old, disk.below(old))
                 renamed["slots"] += 1
-            if os.path.basename(new) in ("current", "previous"):
-                assert not disk.below(os.path.join(os.path.dirname(new), "slots")), new
+            if posixpath.basename(new) in ("current", "previous"):
+                assert not disk.below(posixpath.join(posixpath.dirname(new), "slots")), new
                 renamed["links"] += 1
             disk.moved(old, new)
         elif call in ("open", "openat", "creat") and "O_CREAT" in arguments and paths:
-            disk.folders.add(os.path.dirname(paths[0]))
+            disk.folders.add(posixpath.dirname(paths[0]))
         elif call in ("mkdir", "mkdirat", "symlink", "symlinkat", "link", "linkat") and paths:
-            disk.folders.add(os.path.dirname(paths[-1]))
+            disk.folders.add(posixpath.dirname(paths[-1]))
         elif call in ("unlink", "unlinkat", "rmdir") and paths:
             disk.files.discard(paths[0])
             disk.folders.discard(paths[0])
-            disk.folders.add(os.path.dirname(paths[0]))
+            disk.folders.add(posixpath.dirname(paths[0]))
     assert renamed["slots"] >= 1
     assert renamed["links"] >= 2
-    kept = {p for p in disk.files | disk.folders if "/staging" not in p}
-    assert kept <= {str(Path(state, kind, "app")) for kind in ("models", "configs")}, kept  # a temporary link, removed
+    assert not {path for path in disk.files | disk.folders if "/staging" not in path}

@@ -47,13 +47,15 @@ class Inside:
     """One container's files, for as long as one action takes. Raises ``PortError``."""
 
     def __init__(self, containers: Containers, container_id: str, timeout: float) -> None:
+        if not container_id:
+            raise ArtifactError("unreachable", "there is no container now")
         self._containers = containers
         self._id = container_id
         self._end = time.monotonic() + timeout
 
     def look(self, path: str) -> Found | None:
         """What is there, links not followed; ``None``: nothing."""
-        with suppress(NotFound), self._tar(path) as (tar, _):
+        with self._unless_missing(), self._tar(path) as (tar, _):
             first = tar.next()
             if first is not None:
                 kind: _Kind = _KINDS.get(first.type, "other")
@@ -72,7 +74,7 @@ class Inside:
 
     def sha256(self, path: str) -> str:
         """Of a file; empty when there is none."""
-        with suppress(NotFound), self._tar(path) as (tar, reader):
+        with self._unless_missing(), self._tar(path) as (tar, reader):
             first = tar.next()
             if first is not None and first.isreg():
                 state = hashlib.sha256()
@@ -104,8 +106,11 @@ class Inside:
         The engine cannot be asked to. But it removes what is in an entry's way before it makes it, and a link to
         itself it then cannot make.
         """
-        if self.look(path) is None:
+        found = self.look(path)
+        if found is None:
             return
+        if found.kind == "folder":
+            raise ArtifactError("path_kind", f"{path} in the container is a folder now; it was left alone")
         folder, base = posixpath.split(path)
         with step(name), suppress(Refused):
             self._containers.put_archive(self._id, folder, write([Entry(base, 0o644, 0, 0, link=base)]), self._left())
@@ -124,6 +129,17 @@ class Inside:
             text = str(error)
             code, hint = next(((code, hint) for words, code, hint in _REFUSALS if words in text), ("refused", ""))
             raise ArtifactError(code, f"{folder} cannot be written to in the container: {text}{hint}") from error
+
+    @contextmanager
+    def _unless_missing(self) -> Iterator[None]:
+        """A file that is missing is an answer. A container that is missing is none: another will take its place."""
+        try:
+            yield
+        except NotFound:
+            try:
+                self._containers.inspect(self._id)
+            except NotFound as error:
+                raise ArtifactError("unreachable", f"the container is gone: {error}") from error
 
     @contextmanager
     def _tar(self, path: str) -> Iterator[tuple[tarfile.TarFile, Reader]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...bundles import BundleRefused, Rules, Trust, onnx_file
 from ...bundles.dsse import CheckSignature
+from ...config.problem import ConfigError
 from ...ports import ArtifactError, Containers, ModelRuntime, StorageError
 from ...vocabulary.actions import Where
 from . import backup, copy, links, mount, slots, staging, tidying, trying
@@ -169,6 +170,8 @@ class ArtifactStore:
             yield place
         except BundleRefused as refused:
             raise ArtifactError(refused.code, str(refused)) from refused
+        except ConfigError as error:
+            raise ArtifactError("trust", f"the trust file cannot be used: {error}") from error
         except FileNotFoundError as error:
             raise ArtifactError("lost", f"{error.filename} is gone, and edged has not removed it") from error
         except OSError as error:
