@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from ..config import document
 from ..config.model import DeviceId, Secret, Section
@@ -118,13 +118,3 @@ def _is_time(text: str) -> bool:
     except (ValueError, OverflowError):
         return False
     return moment.tzinfo is not None
-
-
-class SigningKey(Struct, frozen=True):
-    """A private key that was read, for whoever signs."""
-
-    id: str
-    seed: bytes
-
-    def __repr__(self) -> str:
-        return f"SigningKey({self.id!r})"

@@ -19,6 +19,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("power", "start an app now"),
     "stop": ("power", "stop an app; it stays stopped until it is started again"),
     "maintenance": ("maintenance", "hands off an app for a while: report, do not act"),
+    "bundle": ("bundle", "make, sign, verify and show bundles: models and configurations to deploy"),
+    "key": ("key", "make and show the keys that sign bundles and commands"),
     "demo": ("demo", "the whole story in about a minute on this machine"),
 }
 """verb -> (module, what it does)"""

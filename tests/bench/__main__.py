@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import footprint, recovery
+from . import bundles, footprint, recovery
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -23,6 +23,7 @@ BENCHES: dict[str, Bench] = {
     "kill": lambda e, f, a: [recovery.kill(e, f, a.count)],
     "unhealthy": lambda e, f, a: [recovery.unhealthy(e, f, max(3, a.count // 4))],
     "probe": lambda e, f, a: [recovery.probe(e, f, max(3, a.count // 4), random.Random(a.seed))],
+    "bundles": lambda e, f, a: [bundles.fetch(f, max(3, a.count // 4))],
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 

@@ -7,15 +7,17 @@ import hashlib
 import io
 import json
 import tarfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from edged.adapters import ed25519
-from edged.bundles import dsse
+from edged.bundles import Limits, dsse
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "models" / "vibration-autoencoder"
 MODEL = (EXAMPLE / "model.onnx").read_bytes()
 SEED = bytes(range(32))
+FILES_LIMIT = Limits(files=30, bytes=8 * 2**20)
 PORTS = [{"name": "x", "dtype": "float32", "shape": ["n", 4]}]
 
 
@@ -27,7 +29,7 @@ def manifest(files: dict[str, bytes], /, **changes: Any) -> dict[str, Any]:
         "files": listed,
     }  # fmt: skip
     if "model.onnx" in files:
-        model = {"file": "model.onnx", "inputs": PORTS, "outputs": PORTS, "opset": 17}
+        model = {"file": "model.onnx", "inputs": deepcopy(PORTS), "outputs": deepcopy(PORTS), "opset": 17}
         head |= {"kind": "model", "model": model}
     elif len(files) > 1:
         head["config"] = {"file": next(iter(files))}

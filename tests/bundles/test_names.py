@@ -9,7 +9,8 @@ from edged.bundles.names import check_distinct, check_path
 
 BAD = [
     "", "/etc/passwd", "//x", "..", "../x", "a/../b", "a/..", ".", "./a", "a//b", "a/", "a/./b", "a\\b", "..\\x",
-    "C:/x", "c:x", "a\0b", "a\nb", "a\x1b[31m", "a\x7f", "a\u202eb", "a\u200bb", "\udcff", "a" * 201, "/".join("a" * 17),
+    "C:/x", "c:x",
+    "a\0b", "a\nb", "a\x1b[31m", "a\x7f", "a\u202eb", "a\u200bb", "\udcff", "a" * 201, "/".join("a" * 17),
     "a/" * 15 + "b" * 990, "manifest.json", "manifest.sig", "MANIFEST.json", "manifest.json/x", "a ",
     " a", "a./b", "a.",
 ]  # fmt: skip

@@ -73,7 +73,8 @@ def test_bad_manifests(tmp_path: Path, changes: dict[str, Any], code: str) -> No
 @pytest.mark.parametrize(
     "raw",
     [b"", b"{", b"[]", b"null", b"\xff", b'{"format":1}', b"[" * 100_000, b'{"a":' * 100_000,
-     b'{"format":' + b"9" * 5000 + b"}", b" " * (2**20 + 1), dump(manifest(FILES)).replace(b'"sequence"', b'"sequence": 9, "sequence"')],
+     b'{"format":' + b"9" * 5000 + b"}", b" " * (2**20 + 1),
+     dump(manifest(FILES)).replace(b'"sequence"', b'"sequence": 9, "sequence"')],
     ids=range(11),
 )  # fmt: skip
 def test_no_manifests(tmp_path: Path, raw: bytes) -> None:
