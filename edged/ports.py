@@ -183,9 +183,10 @@ class Artifacts(Protocol):
 class ModelRuntime(Protocol):
     """Tries a new model or configuration away from the daemon. Whatever the file does, there is a verdict.
 
-    Blocks for up to ``timeout`` seconds. ``memory_limit`` is in bytes for the whole check, runtime included (it alone
-    takes about 60 MiB); ``cpu_seconds`` counts over all its threads. Raises ``PortError`` when the check itself
-    cannot be made, which says nothing about the file.
+    Blocks for up to ``timeout`` seconds, which should be more than what the request itself allows for measuring and
+    comparing. ``memory_limit`` is in bytes for the whole check, runtime included: for models ``enough_memory`` says how
+    much is sound. ``cpu_seconds`` counts over all threads. Raises ``PortError`` when the check itself cannot be made,
+    which says nothing about the file.
     """
 
     def check_model(

@@ -16,7 +16,17 @@ from typing import TypeVar
 import msgspec
 from msgspec import structs
 
-from ..modelcheck.types import ConfigCheck, ConfigVerdict, ModelCheck, ModelVerdict, Order, Problem, Verdict
+from ..modelcheck.types import (
+    CURRENT_STAGE,
+    ConfigCheck,
+    ConfigVerdict,
+    Disagreement,
+    ModelCheck,
+    ModelVerdict,
+    Order,
+    Problem,
+    Verdict,
+)
 from ..ports import PortError
 
 V = TypeVar("V", bound=Verdict)
@@ -32,6 +42,7 @@ _MOST_OUT, _MOST_NOISE = 256 * 1024, 4096
 _PIPE = 2**16  # all that a pipe holds
 _LOOK_EVERY = 0.1
 _REAP = 5.0
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _NO_MEMORY = re.compile(rb"bad_alloc|MemoryError|allocate memory", re.IGNORECASE)
 
 
@@ -42,11 +53,20 @@ class ChildRuntime:
         self._command = tuple(command)
 
     def check_model(self, request: ModelCheck, *, timeout: float, memory_limit: int, cpu_seconds: int) -> ModelVerdict:
-        return self._check(request, ModelVerdict, timeout, memory_limit, cpu_seconds, _environment(request.threads))
+        """As in ``ModelRuntime``."""
+        environment = _environment(request.threads)
+        verdict = self._check(request, ModelVerdict, timeout, memory_limit, cpu_seconds, environment)
+        if verdict.stage != CURRENT_STAGE:
+            return verdict
+        # The new model had passed by then: that the old one takes the child down is no reason to keep the old one.
+        *problems, last = verdict.problems
+        note = Disagreement(note=last.text)
+        return structs.replace(verdict, stage="done", problems=tuple(problems), disagreement=note)
 
     def check_config(
         self, request: ConfigCheck, *, timeout: float, memory_limit: int, cpu_seconds: int
     ) -> ConfigVerdict:
+        """As in ``ModelRuntime``."""
         return self._check(request, ConfigVerdict, timeout, memory_limit, cpu_seconds, _environment(1))
 
     def _check(
@@ -62,7 +82,8 @@ class ChildRuntime:
         began = time.monotonic()
         out, noise, code = _run(self._command, msgspec.json.encode(order), timeout, environment)
         verdict = _last(out, kind)
-        text = noise.decode("utf-8", "replace").strip()
+        text = _COLOURS.sub("", noise.decode("utf-8", "replace").strip())
+        text = "".join(c for c in text if c.isprintable() or c == "\n")
         verdict = structs.replace(verdict, seconds=time.monotonic() - began, noise=text)
         if code == 0 and verdict.stage == "done":
             return verdict
@@ -90,8 +111,9 @@ def _run(
 ) -> tuple[bytes, bytes, int | None]:
     """(last of stdout, last of stderr, exit code or negative signal; ``None`` when it had to be ended)."""
     end = time.monotonic() + timeout
-    stdin = os.memfd_create("order", os.MFD_CLOEXEC)
+    stdin = -1
     try:
+        stdin = os.memfd_create("order", os.MFD_CLOEXEC)
         # A file and no pipe: it holds any order without anybody reading.
         os.write(stdin, order)
         os.lseek(stdin, 0, os.SEEK_SET)
@@ -108,7 +130,8 @@ def _run(
     except OSError as error:
         raise PortError(f"the check cannot be started: {error}") from error
     finally:
-        os.close(stdin)
+        if stdin >= 0:
+            os.close(stdin)
     try:
         try:
             out, noise, ended = _listen(process, end)

@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 
 from . import golden, signature
 from .runtime import ERRORS, Arrays, Session
-from .types import Disagreement, ModelCheck, OutputDisagreement, Port
+from .types import CURRENT_STAGE, NEW_STAGE, Disagreement, ModelCheck, OutputDisagreement, Port
 
-MOST_ROWS = 10_000
-_CHUNK = 64
+MOST_ROWS, MOST_CHUNKS = 10_000, 640
+_CHUNK = 16
 _MOST_OUTPUTS = 32
 
 
-def disagree(request: ModelCheck, new: Session, clock: Callable[[], float]) -> Disagreement:
-    """Never raises for what is wrong with the recording or the current model: that is noted, and fails no check."""
+def disagree(
+    request: ModelCheck, new: Session, clock: Callable[[], float], enter: Callable[[str], None]
+) -> Disagreement:
+    """Never raises for what is wrong with the recording or the current model: that is noted, and fails no check.
+
+    ``enter`` is told whose turn it is, for the case that nobody comes back from it.
+    """
     end = clock() + request.compare_seconds
     tallies: dict[str, _Tally] = {}
     rows, note = 0, ""
@@ -28,6 +33,7 @@ def disagree(request: ModelCheck, new: Session, clock: Callable[[], float]) -> D
         total, chunk, odd = _plan(request.inputs, recorded)
         if odd:
             return Disagreement(note=f"the recorded inputs do not fit: {odd}")
+        enter(CURRENT_STAGE)
         current = Session(request.current, request.threads)
         if {port.name for port in current.inputs} != {port.name for port in new.inputs}:
             return Disagreement(note="the current model takes other inputs")
@@ -36,7 +42,10 @@ def disagree(request: ModelCheck, new: Session, clock: Callable[[], float]) -> D
         tallies = {name: _Tally(request.golden.rtol, request.golden.atol, shapes) for name in shared[:_MOST_OUTPUTS]}
         while rows < total and not note:
             part = {name: array[rows : rows + chunk] for name, array in recorded.items()}
-            ours, theirs = new.run(part), current.run(part)
+            enter(NEW_STAGE)
+            ours = new.run(part)
+            enter(CURRENT_STAGE)
+            theirs = current.run(part)
             rows += min(chunk, total - rows)
             for name, tally in tallies.items():
                 tally.add(ours[name], theirs[name])
@@ -56,8 +65,8 @@ def _plan(inputs: tuple[Port, ...], recorded: Arrays) -> tuple[int, int, str]:
     # A recording is as long as it is, whatever the model's first dimension.
     wanted = [structs.replace(port, shape=("rows of the recording", *port.shape[1:])) for port in inputs]
     odd = "; ".join(signature.arrays(wanted, recorded))
-    total = 0 if odd else min(len(recorded[inputs[0].name]), MOST_ROWS)
     chunk = next((size for size in fixed if isinstance(size, int) and size > 0), _CHUNK)
+    total = 0 if odd else min(len(recorded[inputs[0].name]), MOST_ROWS, MOST_CHUNKS * chunk)
     # A model with a fixed first dimension cannot take the incomplete rest.
     return total - total % chunk if fixed else total, chunk, odd
 

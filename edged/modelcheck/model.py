@@ -17,7 +17,7 @@ Tell = Callable[[ModelVerdict], None]
 
 T = TypeVar("T")
 
-_MOST = 20
+_MOST, _LONGEST = 20, 500
 
 
 def check_model(request: ModelCheck, tell: Tell) -> None:
@@ -132,8 +132,7 @@ class _Check:
 
     def _compare(self, session: Session) -> None:
         if self._request.recorded and self._request.current:
-            self._enter("compare")
-            self._note(disagreement=disagree(self._request, session, time.perf_counter))
+            self._note(disagreement=disagree(self._request, session, time.perf_counter, self._enter))
 
     def _measure_memory(self, *, session: bool = False) -> Memory:
         """``session``: nothing but the model came in since the baseline."""
@@ -152,7 +151,8 @@ class _Check:
             return None
 
     def _fail(self, *problems: Problem) -> None:
-        self._note(problems=(*self._verdict.problems, *problems)[:_MOST])
+        short = (structs.replace(problem, text=problem.text[:_LONGEST]) for problem in problems)
+        self._note(problems=(*self._verdict.problems, *short)[:_MOST])
 
     def _note(self, **figures: Any) -> None:
         self._verdict = structs.replace(self._verdict, **figures)

@@ -62,7 +62,7 @@ class Session:
 
 def problem(error: BaseException, otherwise: Code) -> Problem:
     """What an error of the runtime means, on one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = "".join(c for c in " ".join(str(error).split()) if c.isprintable()) or type(error).__name__
     short = _SOURCES.sub("", re.sub(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ", r"\1: ", text))[:_LONGEST]
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
         return Problem("killed_for_memory", f"the check's memory limit was reached: {short}")

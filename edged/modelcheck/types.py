@@ -32,6 +32,13 @@ not what the manifest says, so nothing could be compared.
 """
 
 
+CURRENT_STAGE = "the current model, on recorded inputs"
+NEW_STAGE = "the new model, on recorded inputs"
+
+
+_MIB = 2**20
+
+
 class Port(Struct, frozen=True, kw_only=True):
     """An input or output as the manifest declares it. A dimension with a name is free."""
 
@@ -79,6 +86,14 @@ class ModelCheck(Struct, frozen=True, kw_only=True, tag="model"):
     """The comparison ends after this with the rows it got through."""
 
 
+def enough_memory(request: ModelCheck) -> int:
+    """A ``memory_limit`` in bytes that lets a model which keeps to its budget pass, and be compared with another one.
+
+    With much less the runtime cannot make its threads (8 MiB of stack each), and may hang over it.
+    """
+    return 128 * _MIB + request.threads * 8 * _MIB + 2 * request.budgets.memory
+
+
 class ConfigCheck(Struct, frozen=True, kw_only=True, tag="config"):
     """Is ``file`` well-formed, and in order by the JSON Schema in ``schema``?
 
@@ -95,7 +110,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     request: ModelCheck | ConfigCheck
     memory_limit: int
-    """Bytes of private writable memory (RLIMIT_DATA). The runtime alone takes about 60 MiB."""
+    """Bytes of private writable memory (RLIMIT_DATA)."""
     cpu_seconds: int
     parent: int
     """Pid of whoever waits. The child ends when that process has ended."""
@@ -107,7 +122,7 @@ class Problem(Struct, frozen=True):
 
 
 class Latency(Struct, frozen=True, kw_only=True):
-    """Seconds per run over all golden rows."""
+    """Seconds per run over all golden rows, in a process that yields to the apps (nice 5)."""
 
     p50: float
     p95: float
@@ -157,7 +172,10 @@ class OutputDisagreement(Struct, frozen=True, kw_only=True):
 
 
 class Disagreement(Struct, frozen=True, kw_only=True):
-    """Both models over the recorded inputs. Only reported: it fails no check."""
+    """Both models over the recorded inputs. Only reported: however large, it fails no check.
+
+    What does fail is a new model at which the child crashes, hangs or eats memory there.
+    """
 
     rows: int = 0
     outputs: tuple[OutputDisagreement, ...] = ()

@@ -135,3 +135,30 @@ for _ in range(12):
 print(json.dumps(sizes))"""
     sizes = python(code, str(tmp_path / "request"))
     assert sizes[-1] - sizes[1] < MIB, sizes
+
+
+def test_what_libraries_print_does_not_get_between_the_verdicts(tmp_path: Path) -> None:
+    code = """import sys; sys.path.insert(0, sys.argv[1])
+import os
+from edged.modelcheck import child, confine
+def loud(*limits):
+    os.write(1, b"native noise")
+    return confine.confine(*limits)
+child.confine = loud
+sys.exit(child.main())"""
+    runtime = ChildRuntime((sys.executable, "-I", "-c", code, ROOT))
+    verdict = runtime.check_model(bundle(tmp_path), timeout=60, memory_limit=400 * MIB, cpu_seconds=60)
+    assert verdict.ok and verdict.noise == "native noise"
+
+
+def test_the_peak_can_be_begun_anew() -> None:
+    code = """import sys, json; sys.path.insert(0, sys.argv[1])
+from edged.modelcheck import memory
+block = bytearray(b"x") * 2**27
+del block
+before = memory.peak()
+memory.forget_peak()
+print(json.dumps([before, memory.peak(), memory.resident()]))"""
+    before, after, resident = python(code)
+    assert before > 128 * MIB
+    assert resident <= after < 64 * MIB

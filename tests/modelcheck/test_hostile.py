@@ -161,11 +161,11 @@ ChildRuntime().check_model(request, timeout=100, memory_limit=2**29, cpu_seconds
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
         end = time.monotonic() + 60
         child = 0
-        # Known by its score: it is confined by then, and at work.
+        # Deep in the model by then, where nothing is written that could tell it of its parent's end.
         while not child and time.monotonic() < end:
             time.sleep(0.05)
             for pid in children.read_text().split():
-                if Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000":
+                if int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) >= 200:
                     child = int(pid)
         parent.kill()
     assert child, "no child was seen at work"

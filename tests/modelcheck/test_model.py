@@ -10,7 +10,8 @@ import pytest
 from msgspec import structs
 from onnx import save_model
 
-from edged.modelcheck.types import Golden, ModelCheck, ModelVerdict, Port
+from edged.adapters.model_check import ChildRuntime
+from edged.modelcheck.types import Golden, ModelCheck, ModelVerdict, Port, enough_memory
 
 from .bundles import DOUBLE, MIB, X, bundle, filled, model, sized, slow, weighted
 from .conftest import Check
@@ -82,6 +83,23 @@ def test_strings_can_be_compared(check: Check, tmp_path: Path) -> None:
     wrong = check(bundle(tmp_path, graph, outputs=outputs, arrays={"x": X, "y": np.array(["shaft"])}))
     assert codes(wrong) == ["golden_mismatch"]
     assert "got ball, the golden vectors say shaft" in wrong.problems[0].text
+
+
+def test_strings_can_be_inputs(check: Check, tmp_path: Path) -> None:
+    graph = "agraph (string[batch] x) => (string[batch] y) { y = Identity(x) }"
+    port = Port(name="x", dtype="string", shape=("batch",))
+    words = np.array(["ball", "outer race"])
+    request = bundle(
+        tmp_path, graph, inputs=(port,), outputs=(structs.replace(port, name="y"),), arrays={"x": words, "y": words}
+    )
+    assert check(request).ok
+
+
+@pytest.mark.parametrize("threads", [1, 4, 16])
+def test_enough_memory_is_enough(tmp_path: Path, threads: int) -> None:
+    request = bundle(tmp_path, slow(256), arrays={"x": X, "y": X}, threads=threads, memory=32 * MIB)
+    verdict = ChildRuntime().check_model(request, timeout=60, memory_limit=enough_memory(request), cpu_seconds=60)
+    assert verdict.ok, verdict
 
 
 @pytest.mark.parametrize(
