@@ -185,6 +185,10 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(
     made = engine.run("app", start=False, **options) if options else Box(engine).id
     new = deploy(store, "app", where, write(tmp_path / "b", {"c.yaml": b"x" * 20_000_000}))
     before = changed(engine, made)
+    if code != "path_kind":
+        with pytest.raises(ArtifactError) as error:
+            store.back_up("app", where, made, "", 30)
+        assert error.value.code == code, error.value
     with pytest.raises(ArtifactError) as error:
         store.place("app", where, made, new, "", 30)
     assert error.value.code == code, error.value

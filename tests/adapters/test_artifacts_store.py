@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from edged.adapters import ed25519
-from edged.adapters.artifacts import ArtifactStore
+from edged.adapters.artifacts import ArtifactStore, obtain
 from edged.adapters.artifacts.layout import home
 from edged.bundles import Trust
 from edged.bundles.trust import Key
@@ -32,6 +36,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 def make(tmp_path: Path, trust: Trust | None = None, mounted: str = "app") -> ArtifactStore:
     state = tmp_path / "state"
     state.mkdir(exist_ok=True)
+    (tmp_path / "boxes" / "c1").mkdir(parents=True, exist_ok=True)
     seen = {"/models": state / "models" / mounted, "/cfg": state / "configs" / mounted}
     containers = FolderContainers(tmp_path / "boxes", seen).port()
     return ArtifactStore(state, containers, runtime(), no_web, lambda: trust, ed25519.verify, "press-7")
@@ -132,6 +137,7 @@ def test_a_container_that_would_not_see_it(tmp_path: Path) -> None:
     store = make(tmp_path, mounted="other")
     deploy(store, "app", MODELS, write(tmp_path / "b", {"model.onnx": MODEL}))
     assert refusal(lambda: store.back_up("app", MODELS, "c1", "", 9)) == "not_mounted"
+    assert refusal(lambda: store.back_up("app", MODELS, "c2", "", 9)) == "unreachable"
     elsewhere = Where("model", "/elsewhere", "mount")
     assert refusal(lambda: store.back_up("app", elsewhere, "c1", "", 9)) == "not_mounted"
 
@@ -145,7 +151,7 @@ def test_names_that_are_no_folders(store: ArtifactStore, tmp_path: Path, app: st
 
 def test_odd_deployments_and_digests_stay_inside(store: ArtifactStore, tmp_path: Path) -> None:
     deploy(store, "app", CONFIGS, config(tmp_path / "b", "a: 1"), "../../../out")
-    assert {p.name for p in tmp_path.iterdir()} == {"state", "b"}
+    assert {p.name for p in tmp_path.iterdir()} == {"state", "b", "boxes"}
     assert refusal(lambda: store.verify("app", CONFIGS, "d", "sha256:../x", 0, ())) == "digest"
     assert refusal(lambda: store.place("app", CONFIGS, "c1", "0" * 64, "", 9)) == "lost"
 
@@ -226,6 +232,52 @@ def test_files_that_are_here_already_are_not_fetched_again(store: ArtifactStore,
     assert (slot / "model.onnx").read_bytes() == MODEL
     # A copy, and no link: damage to one is none to the other.
     assert (slot / "model.onnx").stat().st_nlink == 1
+
+
+class Halfway(SimpleHTTPRequestHandler):
+    """Serves a folder with ranges; the first answer for the tar ends in the middle."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        data = Path(self.directory, self.path.lstrip("/")).read_bytes()
+        begin = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        first = not self.asked
+        self.asked.append(self.headers.get("Range") or "")
+        self.send_response(206 if begin else 200)
+        self.send_header("ETag", '"one"')
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - begin))
+        self.end_headers()
+        self.wfile.write(data[begin : len(data) // 2 if first else None])
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_bundle_by_url_goes_on_where_it_broke_off(tmp_path: Path) -> None:
+    files = {"c.yaml": b"a: 1\n" * 400_000}
+    (tmp_path / "b.tar").write_bytes(pack({"manifest.json": dump(manifest(files)), **files}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Halfway, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        state = tmp_path / "state"
+        state.mkdir()
+        containers = FolderContainers(tmp_path / "boxes", {"/cfg": state / "configs" / "app"}).port()
+        store = ArtifactStore(state, containers, runtime(), obtain)
+        url = f"http://127.0.0.1:{server.server_address[1]}/b.tar"
+        assert store.fetch("app", CONFIGS, url, "d1", 30) == {"bytes": 2_000_000}
+        assert store.fetch("app", CONFIGS, url, "d1", 30) == {"bytes": 2_000_000}
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+    assert [bool(asked) for asked in Halfway.asked] == [False, True]
+    digest = store.verify("app", CONFIGS, "d1", "", 0, ())["digest"]
+    store.place("app", CONFIGS, "c1", digest, "", 9)
+    assert (state / "configs" / "app" / "current" / "c.yaml").read_bytes() == files["c.yaml"]
 
 
 def test_a_configuration_is_tried(store: ArtifactStore, tmp_path: Path) -> None:

@@ -24,6 +24,18 @@ from .steps import step
 _MOST_FILES = 1000
 
 
+def check_writable(where: Where, inside: Inside) -> None:
+    """Raises ``ArtifactError`` when nothing could be put there: better said now than in the middle of the swap."""
+    found = inside.resolve(where.path)
+    if found is None and where.kind == "model" and not PurePosixPath(where.path).suffix:
+        raise ArtifactError(
+            "no_folder",
+            f"{where.path} is not there in the container; the image has to bring it as a folder, for copies",
+        )
+    here = found.path if found is not None else where.path
+    inside.try_folder(here if found is not None and found.kind == "folder" else posixpath.dirname(here))
+
+
 def take(place: Home, where: Where, inside: Inside) -> str:
     """Returns the hex digest of the slot; empty when there is nothing at ``where.path``. Raises ``PortError``."""
     found = inside.resolve(where.path)

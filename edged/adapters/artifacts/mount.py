@@ -6,14 +6,17 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
-from ...ports import ArtifactError
+from ...ports import ArtifactError, Containers, NotFound
 from ...vocabulary.actions import Where
 from .layout import Home
 
 
-def check_seen(place: Home, where: Where, app: str, inspected: dict[str, Any]) -> None:
+def check_seen(place: Home, where: Where, app: str, containers: Containers, container_id: str) -> None:
     """Raises ``ArtifactError("not_mounted")`` when ``where.path`` is not, or not in, the app's own folder."""
-    found = _behind(where.path, inspected)
+    try:
+        found = _behind(where.path, containers.inspect(container_id)[1])
+    except NotFound as error:  # it is being made anew
+        raise ArtifactError("unreachable", f"the container is gone: {error}") from error
     root = place.root.resolve()
     if found is not None and found.resolve().is_relative_to(root):
         return

@@ -90,7 +90,9 @@ class ArtifactStore:
         """An empty digest: nothing is in place now."""
         with self._home(app, where) as place:
             if where.delivery == "mount":
-                mount.check_seen(place, where, app, self._containers.inspect(container_id)[1])
+                mount.check_seen(place, where, app, self._containers, container_id)
+            else:
+                backup.check_writable(where, Inside(self._containers, container_id, timeout))
             linked = links.read(place, "current") if where.delivery == "mount" else ""
             known = hexed(current) if current else linked
             if known:
