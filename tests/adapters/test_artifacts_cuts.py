@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from edged.adapters.artifacts import ArtifactStore, slots, steps
 from edged.adapters.artifacts.layout import home
+from edged.adapters.atomic import write_atomic
 from edged.vocabulary.actions import Where
 from tests.adapters.artifacts import FolderContainers, deploy, no_web, runtime
 from tests.bundles.maker import MODEL, write
@@ -111,7 +112,7 @@ class Bench:
         )
         for phase in phases[len(ended) :]:
             ended.append(str(phase().get("digest", "")))
-            journal.write_text("".join(f"{one}\n" for one in ended))
+            write_atomic(journal, "".join(f"{one}\n" for one in ended).encode())
 
     def back(self) -> None:
         """The rollback after it."""
