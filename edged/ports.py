@@ -63,11 +63,15 @@ class Containers(Protocol):
     def signal(self, container_id: str, signal: str, timeout: float) -> None:
         """Sends a signal (``HUP``) to the main process."""
 
-    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Iterator[bytes]:
-        """A tar of a file or folder in the container, running or not. Raises ``NotFound``, ``Refused`` when larger."""
+    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Generator[bytes, None, None]:
+        """A tar of a file or folder in the container, running or not. Raises ``NotFound``, ``Refused`` when larger.
+
+        It may end early without an error when the engine goes away: a whole one ends with two blocks of zeros.
+        """
 
     def put_archive(self, container_id: str, folder: str, tar: Iterator[bytes], timeout: float) -> None:
-        """Unpacks a tar into a folder of the container, which must exist."""
+        """Unpacks a tar into a folder of the container, which must exist, entry by entry: what came before an error
+        stays."""
 
     def pause(self, container_id: str, timeout: float) -> None: ...
 

@@ -6,7 +6,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +16,7 @@ from docker.api.client import APIClient
 from ..ports import NotFound, PortError, Refused, Unreachable
 from ..vocabulary.facts import ContainerChanged
 from ..vocabulary.world import Container, Usage
+from .docker_archive import Once, limited
 from .docker_client import Clients
 from .docker_errors import WrongVersion
 from .docker_http import Exchange
@@ -81,6 +82,24 @@ class DockerEngine:
 
     def unpause(self, container_id: str, timeout: float) -> None:
         self._clients.call(lambda client: client.unpause(container_id), timeout)
+
+    def signal(self, container_id: str, signal: str, timeout: float) -> None:
+        self._clients.call(lambda client: client.kill(container_id, signal), timeout)
+
+    def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Generator[bytes, None, None]:
+        """Nothing is asked before the first block is. ``timeout`` is for all of it."""
+        deadline = time.monotonic() + timeout
+        query = urlencode({"path": path})
+        url = f"/v{self._clients.version(timeout)}/containers/{quote(container_id, safe='')}/archive?{query}"
+        with Exchange(self._url) as exchange:
+            exchange.get(url, max(0.1, deadline - time.monotonic()))
+            yield from limited(exchange, path, max_bytes, deadline)
+
+    def put_archive(self, container_id: str, folder: str, tar: Iterator[bytes], timeout: float) -> None:
+        """``timeout`` is for all of it."""
+        body = Once(tar, time.monotonic() + timeout)
+        self._clients.version(timeout)  # agreed before: what was sent cannot be sent again in another one
+        self._clients.call(lambda client: client.put_archive(container_id, folder, body), timeout)
 
     def usage(self, container_id: str) -> Usage:
         container, inspected = self.inspect(container_id)

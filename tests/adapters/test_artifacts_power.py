@@ -1,0 +1,104 @@
+"""The power goes at any step: what the file system had not yet given to its disk is lost, and edged goes on from there.
+
+The disk is a file behind a loop device. A copy of that file, taken while the file system is mounted, holds what was
+written to the disk until then and nothing of what the kernel still keeps in memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.test_artifacts_cuts import CASES, CUT, Bench, cut_at, in_child
+
+NAMES = ("model by mount", "configuration by mount", "second model by copy", "configuration by copy")
+SIZE = 256 * 2**20  # sparse
+
+
+@contextmanager
+def mounted(disk: Path, at: Path) -> Iterator[None]:
+    # No commit by time: only what is asked for is written.
+    subprocess.run(["mount", "-o", "loop,commit=300", disk, at], check=True, timeout=20)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", at], check=True, timeout=20)
+
+
+def copied(disk: Path, to: Path) -> Path:
+    subprocess.run(["cp", "--sparse=always", disk, to], check=True, timeout=60)
+    return to
+
+
+def sync_only(folder: Path) -> None:
+    """As ``os.sync``, for one file system: the others of this host are busy enough."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        assert ctypes.CDLL(None).syncfs(descriptor) == 0
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        if os.environ.get("EDGED_REQUIRE_REAL") == "1":
+            pytest.fail("needs root and mkfs.ext4: apt-get install -y e2fsprogs")
+        pytest.skip("needs root and mkfs.ext4: apt-get install -y e2fsprogs")
+    disk = tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(SIZE)
+    subprocess.run(["mkfs.ext4", "-q", disk], check=True, timeout=60)
+    return disk
+
+
+def test_what_is_not_synced_is_lost(disk: Path, tmp_path: Path) -> None:
+    at = tmp_path / "mnt"
+    at.mkdir()
+    with mounted(disk, at):
+        (at / "lost").write_text("x")
+        lost = copied(disk, tmp_path / "lost")
+        sync_only(at)
+        kept = copied(disk, tmp_path / "kept")
+    with mounted(lost, at):
+        assert not (at / "lost").exists()
+    with mounted(kept, at):
+        assert (at / "lost").read_text() == "x"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_power_goes_at_every_named_step(
+    disk: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = tmp_path / "mnt"
+    at.mkdir()
+    monkeypatch.setattr(os, "sync", lambda: sync_only(at))
+    with mounted(disk, at):
+        bench = Bench(at / "b", CASES[name])
+    number = 0
+    while True:
+        number += 1
+        used = copied(disk, tmp_path / "used")
+        with mounted(used, at):
+            code = in_child(cut_at(number, bench.forward, ""))
+            assert code in (0, CUT), number
+            after = copied(used, tmp_path / "after")
+        with mounted(after, at):
+            bench.check_whole()
+            bench.forward()
+            assert bench.seen() == bench.wanted(), number
+            bench.check_clean()
+            if number % 5 == 0:
+                bench.back()
+                assert bench.seen() == bench.before, number
+        if code == 0:
+            break
+    assert number > 25
