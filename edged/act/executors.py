@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
-from ..ports import Artifacts, Containers, EvidenceStore, Host, PortError, Services
+from ..ports import Artifacts, Containers, EvidenceStore, Host, PortError, Prober, Refused, Services
 from ..vocabulary.actions import (
     Action,
     BackUpArtifact,
@@ -41,8 +40,7 @@ class Tools(Struct, frozen=True):
     host: Host
     evidence: EvidenceStore
     artifacts: Artifacts
-    hook: Callable[[str, float], None]
-    """POST to a URL within so many seconds, or ``PortError``."""
+    prober: Prober
 
 
 Result = dict[str, Any]
@@ -149,7 +147,10 @@ def signal(action: SignalContainer, tools: Tools) -> Result:
 
 
 def call_hook(action: CallHook, tools: Tools) -> Result:
-    tools.hook(action.url, action.timeout)
+    status, body = tools.prober.call("POST", action.url, action.timeout)
+    if not 200 <= status < 300:
+        said = " ".join(body[:200].decode("utf-8", "replace").split())
+        raise Refused(f"{action.url}: HTTP {status}" + (f": {said}" if said else ""))
     return {}
 
 

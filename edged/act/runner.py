@@ -45,11 +45,12 @@ class ActionRunner:
         *,
         workers: int = 4,
         depth: int = 512,
+        name: str = "act",
         executors: Mapping[type[Action], Executor] = EXECUTORS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tools, self._clock, self._post, self._executors = tools, clock, post, executors
-        self._monotonic, self._workers = monotonic, workers
+        self._monotonic, self._workers, self._name = monotonic, workers, name
         self._queue: queue.Queue[Run | None] = queue.Queue(depth)
         self._lock = threading.Lock()
         self._busy: dict[str, Run] = {}
@@ -58,7 +59,7 @@ class ActionRunner:
 
     def start(self) -> None:
         for number in range(self._workers):
-            thread = threading.Thread(target=self._work, name=f"edged-act-{number}", daemon=True)
+            thread = threading.Thread(target=self._work, name=f"edged-{self._name}-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 

@@ -18,6 +18,7 @@ from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
+from ..adapters.lazy_artifacts import lazy_artifacts
 from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
 from ..adapters.store import SqliteStore
@@ -38,6 +39,8 @@ from ..report.payloads import encode_event
 from ..report.recorder import Output, Recorder, Sinks
 from ..report.snapshot import Snapshot
 from ..report.status import metrics_sample
+from ..vocabulary.actions import Action
+from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished, ConfigLoaded, ConfigRejected, Started, StopRequested
 from ..vocabulary.state import State
@@ -104,8 +107,9 @@ class Daemon:
             lambda: self._save({"clock": self._clock.record().encode()}),
         )
         self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status)
+        prober = SocketProber()
         self._runner = JobRunner(
-            World(clock=self._clock, host=self._host, prober=SocketProber(), containers=self._engine), self._inbox.post
+            World(clock=self._clock, host=self._host, prober=prober, containers=self._engine), self._inbox.post
         )
         self._watcher = EngineWatcher(
             self._engine,
@@ -114,11 +118,29 @@ class Daemon:
             config.docker.poll,
             since=record.wall - OVERLAP if record is not None and not rebooted else None,
         )
-        tools = Tools(containers=self._engine, services=SystemdServices(), host=self._host, evidence=self._evidence)
+        tools = Tools(
+            containers=self._engine,
+            services=SystemdServices(),
+            host=self._host,
+            evidence=self._evidence,
+            artifacts=lazy_artifacts(
+                self._folder,
+                self._engine,
+                lambda: self._loaded.config.commands.trust,
+                config.device.id,
+                self._clock.wall,
+            ),
+            prober=prober,
+        )
         self._actions = ActionRunner(tools, self._clock, self._inbox.post)
+        # On their own workers: a fetch may take hours, and no recovery waits for that.
+        self._artifact_actions = ActionRunner(tools, self._clock, self._inbox.post, workers=2, name="artifact")
         self._recorder = Recorder(self._store, self._clock, self._sinks())
         self._supervisor = Supervisor(
-            (self._runner, self._actions), self._beats, rhythms(config.docker.timeout), self._notifier.watchdog_seconds
+            (self._runner, self._actions, self._artifact_actions),
+            self._beats,
+            rhythms(config.docker.timeout),
+            self._notifier.watchdog_seconds,
         )
         source = self._source()
         self._api = HttpServer.unix(life.socket_path(self._folder, env), local_routes(source))
@@ -154,6 +176,7 @@ class Daemon:
                     ok=False,
                     seconds=0.0,
                     error="edged ended while it was under way; what it did is seen by looking",
+                    result={"code": "interrupted"},
                 )
             )
 
@@ -166,6 +189,7 @@ class Daemon:
         self._recorder.start()
         self._reporting.start(self._loaded.config)
         self._actions.start()
+        self._artifact_actions.start()
         self._runner.start()
         self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
         self._loop.turn()
@@ -203,6 +227,7 @@ class Daemon:
         self._api.stop()
         self._watcher.stop(0.5)
         self._runner.stop()
+        self._artifact_actions.stop(0.1)  # what is under way goes on with the next run
         if not self._actions.stop(1.0):
             log.warning("an action was still under way; the engine finishes it")
         self._recorder.stop(1.0)
@@ -230,7 +255,7 @@ class Daemon:
         return Sinks(
             encode=self._encode,
             line=self._line,
-            act=lambda action: self._actions.submit(action),
+            act=self._act,
             answer=self._answers.tell,
             count=self._counters.count,
             kick=self._reporting.kick,
@@ -240,7 +265,7 @@ class Daemon:
 
     def _hands(self) -> Hands:
         return Hands(
-            act=self._actions.submit,
+            act=self._act,
             record=self._record,
             observe=self._runner.update,
             publish=self._publish,
@@ -267,6 +292,9 @@ class Daemon:
             post=self._inbox.post,
             answers=self._answers,
         )
+
+    def _act(self, action: Action) -> None:
+        (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)
 
     def _encode(self, sequence: int, boot: int, wall: float, event: Event) -> bytes:
         return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)

@@ -72,6 +72,12 @@ class Mqtt(Section, frozen=True, kw_only=True):
         return super(Mqtt, structs.replace(self, password="***") if self.password else self).__repr__()
 
 
+class Commands(Section, frozen=True, kw_only=True):
+    """Whose signatures count."""
+
+    trust: FilePath = ""
+
+
 class Http(Section, frozen=True, kw_only=True):
     listen: HostPort = "127.0.0.1:9108"
 
@@ -311,6 +317,7 @@ class Config(Section, frozen=True, kw_only=True):
     device: Device = Device()
     state_dir: FilePath = ""
     mqtt: Mqtt | None = None
+    commands: Commands = Commands()
     http: Http = Http()
     docker: Docker = Docker()
     history: History = History()

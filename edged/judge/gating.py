@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ..config import Gate
 from ..vocabulary.actions import SmokeTest
 from ..vocabulary.deployments import Deployment, GateCheck, Traffic
+from ..vocabulary.events import CheckBroken, Event
 from ..vocabulary.facts import ActionFinished, TrafficSampled
 from ..vocabulary.state import AppState
 from . import gate
@@ -64,6 +65,9 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
             return Progress(app, "good")
         case "open":
             return Progress(wake(app, until if view.now < until else view.now + 5.0), "open")
+        case "inconclusive" if not deployment.old.digest:
+            # There is nothing to go back to, and it is well: better than nothing at all.
+            return Progress(app, "good")
         case "inconclusive" if deployment.smoke and deployment.attempt == 0:
             return _smoke(app, deployment, view)
     worst = found.failed
@@ -101,5 +105,9 @@ def _rules(app: AppState, deployment: Deployment) -> Gate:
 def traffic(state_app: AppState, fact: TrafficSampled, view: View) -> Judgement:
     """The rule: one scrape of one app."""
     app = sampled(state_app, fact)
+    events: tuple[Event, ...] = ()
+    if "metrics" in app.broken:
+        app = replace(app, broken={k: v for k, v in app.broken.items() if k != "metrics"})
+        events = (CheckBroken(subject=app.name, check="metrics", error="", broken=False),)
     state = replace(view.state, apps={**view.state.apps, app.name: app})
-    return Judgement(state, touched=(app.name,) if app.kept.deployment is not None else ())
+    return Judgement(state, events=events, touched=(app.name,) if app.kept.deployment is not None else ())

@@ -46,6 +46,8 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
         return Progress(app, "good")
     if app.condition == "healthy":
         return Progress(wake(app, deployment.next_at), "open")
+    if deployment.phase == "reverting" and not deployment.old.digest:
+        return Progress(app, "good")  # it had nothing before, and is no worse off now
     # A restart has been given all the time it may take by the recovery machine; the others have none of their own.
     limit = deployment.next_at + WITHIN + app.config.health.start_period
     if app.condition == "starting" and now < limit:

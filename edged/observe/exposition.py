@@ -18,9 +18,13 @@ def traffic(page: str, rules: Metrics, at: float) -> Traffic:
     from prometheus_client.parser import text_string_to_metric_families
 
     wanted = {name for name in (_histogram(rules), _total(rules)) if name}
+    # A counter with labels has no samples before the first request; that it is declared is enough.
+    declared = {
+        name for name in wanted if f"# TYPE {name} " in page or f"# TYPE {name.removesuffix('_total')} " in page
+    }
     buckets: dict[float, float] = {}
     requests = failed = observed = 0.0
-    found: set[str] = set()
+    found: set[str] = set(declared)
     try:
         for family in text_string_to_metric_families(_only(page, wanted)):
             for sample in family.samples[:LABEL_SETS]:

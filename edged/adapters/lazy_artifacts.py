@@ -1,0 +1,56 @@
+"""The store of artifacts, imported when the first deployment needs it: most days there is none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..ports import Artifacts, Containers
+
+if TYPE_CHECKING:
+    from .artifacts.store import ArtifactStore
+
+
+class _Lazy:
+    def __init__(self, make: Callable[[], ArtifactStore]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._store: ArtifactStore | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._lock:
+            if self._store is None:
+                self._store = self._make()
+        return getattr(self._store, name)
+
+
+def lazy_artifacts(
+    state: Path, containers: Containers, trust: Callable[[], str], device: str, wall: Callable[[], float]
+) -> Artifacts:
+    """``trust`` names the trust file in force; empty: signatures are not looked at."""
+
+    def make() -> ArtifactStore:
+        from ..bundles import Trust
+        from ..bundles.trust import load
+        from . import ed25519
+        from .artifacts.store import ArtifactStore
+        from .artifacts.web import obtain
+        from .model_check import ChildRuntime
+
+        def trusted() -> Trust | None:
+            file = trust()
+            return load(Path(file)) if file else None
+
+        return ArtifactStore(
+            state,
+            containers,
+            ChildRuntime(),
+            obtain,
+            trust=trusted,
+            check_signature=ed25519.verify,
+            device=device,
+            wall=wall,
+        )
+
+    return cast(Artifacts, _Lazy(make))
