@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tarfile
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +17,11 @@ import pytest
 
 from edged.adapters.artifacts import ArtifactStore, steps
 from edged.adapters.docker_engine import DockerEngine
-from edged.ports import ArtifactError, NotFound, Refused, Unreachable
+from edged.ports import ArtifactError, NotFound, PortError, Refused, Unreachable
 from edged.vocabulary.actions import Where
 from tests.adapters.artifacts import deploy, no_web, runtime
 from tests.bundles.maker import MODEL, write
-from tests.fixtures.engine import EMPTY, IDLE, Engine
+from tests.fixtures.engine import BUSYBOX, EMPTY, IDLE, Engine, eventually
 
 pytestmark = pytest.mark.engine
 CONFIG = Where("config", "/app/config/config.yaml", "copy")
@@ -288,3 +289,60 @@ def test_edged_is_killed_at_every_step_of_a_copy(engine: Engine, store: Artifact
         if code == 0:
             break
     assert cuts > 20
+
+
+def test_a_reader_never_sees_a_part_of_a_file(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
+    box = Box(engine)
+    one, two = (
+        deploy(store, "app", CONFIG, write(tmp_path / name, {"c.yaml": name.encode() * 1_000_000}), name)
+        for name in ("one", "two")
+    )
+    store.place("app", CONFIG, box.id, one, "", 30)
+    look = "echo ready; while :; do md5sum < /app/config/config.yaml || echo missing; done 2>/dev/null"
+    host = engine.client.create_host_config(network_mode="host", pid_mode=f"container:{box.id}")
+    path = "/proc/1/root/app/config/config.yaml"
+    reader = engine.client.create_container(
+        BUSYBOX, ["sh", "-c", look.replace("/app/config/config.yaml", path)], name="reader", host_config=host
+    )["Id"]
+    engine.client.start(reader)
+    eventually(lambda: b"  -" in engine.client.logs(reader), what=engine.client.logs(reader).decode())
+    for number in range(15):
+        store.place("app", CONFIG, box.id, *((two, one) if number % 2 == 0 else (one, two)), 30)
+    lines = engine.client.logs(reader).decode().splitlines()
+    sums = {hashlib.md5(name * 1_000_000).hexdigest() + "  -" for name in (b"one", b"two")}
+    assert set(lines) - {"ready", "missing"} == sums
+    assert lines.count("missing") <= 15
+
+
+def test_the_engine_dies_in_the_middle(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
+    box = Box(engine)
+    old = store.back_up("app", CONFIG, box.id, "", 30)["digest"]
+    data = b"new: 2\n" * 10_000_000
+    new = deploy(store, "app", CONFIG, write(tmp_path / "b", {"c.yaml": data}))
+    errors: list[PortError] = []
+
+    def place() -> None:
+        try:
+            store.place("app", CONFIG, box.id, new, old, 60)
+        except PortError as error:
+            errors.append(error)
+
+    containerd = Path("/proc", (engine.folder / "exec" / "containerd" / "containerd.pid").read_text().strip(), "stat")
+    reached = threading.Event()
+    before, steps.at = steps.at, lambda point: reached.set() if point == "copy.beside.put:before" else None
+    try:
+        thread = threading.Thread(target=place)
+        thread.start()
+        assert reached.wait(20)
+        engine.crash()
+        thread.join(60)
+    finally:
+        steps.at = before
+    assert [type(error) for error in errors] == [Unreachable]
+    # It goes with the dockerd that began it, and only then can another one begin its own.
+    eventually(lambda: not containerd.exists() or ") Z " in containerd.read_text())
+    engine.start()
+    assert box.read(CONFIG.path) == b"old: 1\n"
+    store.place("app", CONFIG, box.id, new, old, 60)
+    assert box.read(CONFIG.path) == data
+    assert box.names("/app/config") == {"config.yaml"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from ...bundles import Checked, Held, Rules, Source, Staged, open_source, stage, verify
+from ...bundles import Checked, Held, Rules, Source, Staged, inspect, open_source, stage, verify
 from ...bundles.blob import Blob
 from ...bundles.refusal import BundleRefused
 from ...bundles.stage import RESERVE, needed
@@ -99,8 +99,6 @@ def _entered(place: Home, folder: Path, rules: Rules) -> Checked:
 
 
 def _reserve(source: Source, rules: Rules, twice: bool) -> int:
-    from ...bundles import inspect
-
     return RESERVE + (needed(inspect(source.manifest, source.signature, rules).manifest) if twice else 0)
 
 
