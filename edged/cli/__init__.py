@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("power", "start an app now"),
     "stop": ("power", "stop an app; it stays stopped until it is started again"),
     "maintenance": ("maintenance", "hands off an app for a while: report, do not act"),
+    "doctor": ("doctor", "look at this host: what is wrong, and the command that mends it"),
     "demo": ("demo", "the whole story in about a minute on this machine"),
 }
 """verb -> (module, what it does)"""
