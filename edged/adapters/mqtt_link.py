@@ -67,10 +67,11 @@ class Link:
         number: int,
         config: Mqtt,
         client_id: str,
-        will: Message,
+        will: Message | None,
         subscriptions: Sequence[str],
         listener: Listener,
         timeout: float,
+        session_expiry: int = SESSION_EXPIRY,
     ) -> None:
         """``timeout``: seconds for connecting, and again for the broker's answer to it."""
         self.number = number
@@ -89,6 +90,7 @@ class Link:
         self._subscriptions = subscriptions
         self._listener = listener
         self._timeout = timeout
+        self._session_expiry = session_expiry
         self._reason = ""
         self._closing = ""
         self._max_packet = 0
@@ -102,7 +104,7 @@ class Link:
         try:
             client = self._client = self._make_client(url.scheme == "mqtts")
             properties = _properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = SESSION_EXPIRY
+            properties.SessionExpiryInterval = self._session_expiry
             properties.MaximumPacketSize = MAX_INBOUND
             keepalive = min(max(1, round(self._config.keepalive)), 65_535)
             client.connect(host, port, keepalive, clean_start=False, properties=properties)
@@ -139,7 +141,8 @@ class Link:
             client.username_pw_set(config.username, password or None)
         if tls:
             client.tls_set_context(tls_context(config))
-        client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish

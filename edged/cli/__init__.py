@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "deployments": ("deployments", "what was deployed, and how it ended"),
     "bundle": ("bundle", "make, sign, verify and show bundles: models and configurations to deploy"),
     "key": ("key", "make and show the keys that sign bundles and commands"),
+    "doctor": ("doctor", "look at this host: what is wrong, and the command that mends it"),
     "demo": ("demo", "the whole story in about a minute on this machine"),
 }
 """verb -> (module, what it does)"""

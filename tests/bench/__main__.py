@@ -45,9 +45,7 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("what", nargs="*", help=f"default: all of {', '.join(BENCHES)}")
     parser.add_argument("--count", type=int, default=20, metavar="N", help="repetitions (default 20)")
-    parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="N", help="of watching for costs (default 60)"
-    )
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of watching for costs (default 60)")
     parser.add_argument("--minutes", type=float, default=45.0, metavar="N", help="of the soak (default 45)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of random moments (default 1)")
     parser.add_argument("--json", action="store_true", help="the table as JSON")

@@ -19,7 +19,7 @@ import pytest
 from tests.fixtures.broker import free_port
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import REPO, Engine, eventually
-from tests.fixtures.models import SHIPPED, bundle, digest_of
+from tests.fixtures.models import bundle, digest_of
 
 pytestmark = pytest.mark.engine
 

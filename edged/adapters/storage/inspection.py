@@ -37,7 +37,7 @@ def inspect_database(path: Path, timeout: float) -> Inspection:
             (schema,) = db.execute("PRAGMA user_version").fetchone()
             if schema > len(MIGRATIONS):
                 return Inspection(schema=schema)
-            events, highest = db.execute("SELECT count(*), max(sequence) FROM event").fetchone()
+            (events,) = db.execute("SELECT count(*) FROM event").fetchone()
             first = (get_meta(db, "acknowledged") + 1,)
             (waiting,) = db.execute("SELECT count(*) FROM event WHERE sequence >= ?", first).fetchone()
             damage, complete = _check(db, timeout)
@@ -49,19 +49,6 @@ def inspect_database(path: Path, timeout: float) -> Inspection:
         if is_damage(error):
             return Inspection(damage=(str(error),))
         raise explain(error, path) from error
-
-
-def last_acknowledged(path: Path) -> tuple[str, bytes] | None:
-    """(topic, payload) of the newest event that the broker has. Raises ``StorageError``."""
-    try:
-        with closing(_open(path)) as db:
-            row = db.execute(
-                "SELECT topic, payload FROM event WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1",
-                (get_meta(db, "acknowledged"),),
-            ).fetchone()
-    except (sqlite3.Error, OSError) as error:
-        raise explain(error, path) from error
-    return (str(row[0]), bytes(row[1])) if row else None
 
 
 def _open(path: Path) -> sqlite3.Connection:
