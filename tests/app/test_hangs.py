@@ -17,6 +17,7 @@ from edged.app.supervision import OUTBOX, RECORDER
 from edged.cli.client import get
 from edged.observe.engine import EVENTS, RECONCILE
 from edged.vocabulary import actions as act
+from edged.vocabulary.deployments import SIDE
 from edged.vocabulary.facts import ActionFinished, CheckFailed, ConfigRejected
 
 from .rig import LIMIT, Broker, Gate, Rig
@@ -30,19 +31,26 @@ class Case(Struct, frozen=True):
     who: str
     """``check NAME``, ``action``, ``afterwards`` or ``thread NAME``: a worker, which the supervisor finds out about.
     ``loop``: the service manager finds out, for it is not fed. ``start``, ``end``: it has time-outs for these.
-    ``reader``: one who asks waits, nobody else. ``nobody``: it is not called."""
+    ``reader``: one who asks waits, nobody else. ``nobody``: it is not called. ``inside``: only the methods of another
+    port call it, within their own time."""
     drive: Callable[[Rig], None] = lambda rig: None
     """Before the start, for a worker; later for the rest."""
     late: bool = False
     """The gate is closed and the call driven when edged is ready."""
 
 
-def given(kind: type[act.Action], **more: Any) -> Callable[[Rig], None]:
+def given(kind: type[act.Action], subject: str = "another", **more: Any) -> Callable[[Rig], None]:
     def submit(rig: Rig) -> None:
         assert rig.daemon is not None
-        rig.daemon._actions.submit(kind(id="1", subject="another", reason="test", timeout=0.1, **more))
+        rig.daemon._act(kind(id="1", subject=subject, reason="test", timeout=0.1, **more))
 
     return submit
+
+
+def artifact(kind: type[act.Action], **more: Any) -> Case:
+    """Done on workers of its own, so that no recovery waits for it."""
+    where = act.Where("model", "/models", "mount")
+    return Case("action", given(kind, "another" + SIDE, where=where, **more), late=True)
 
 
 def blind(rig: Rig) -> None:
@@ -136,6 +144,19 @@ CASES: dict[str, Case] = {
     "Prober.http": Case("check probe"),
     "Prober.tcp": Case("check dependency"),
     "Prober.dns": Case("check dependency"),
+    "Containers.signal": Case("action", given(act.SignalContainer, container_id="c", signal="HUP"), late=True),
+    "Containers.get_archive": Case("inside"),
+    "Containers.put_archive": Case("inside"),
+    "Prober.call": Case("check metrics"),
+    "Artifacts.fetch": artifact(act.FetchBundle, source="/b.tar", deployment="d"),
+    "Artifacts.verify": artifact(act.VerifyArtifact, deployment="d", digest="", highest=0),
+    "Artifacts.validate": artifact(act.ValidateArtifact, digest="d"),
+    "Artifacts.back_up": artifact(act.BackUpArtifact, container_id="c", current=""),
+    "Artifacts.place": artifact(act.PlaceArtifact, container_id="c", digest="d", previous=""),
+    "Artifacts.smoke": artifact(act.SmokeTest, digest="d"),
+    "Artifacts.tidy": artifact(act.TidyArtifacts, pinned=()),
+    "ModelRuntime.check_model": Case("inside"),
+    "ModelRuntime.check_config": Case("inside"),
     "Services.stopped_on_purpose": Case("action", ENGINE, late=True),
     "Services.restart": Case("action", ENGINE, late=True),
     "EvidenceStore.save": Case("action", CAPTURE, late=True),

@@ -60,7 +60,7 @@ def test_it_loads() -> None:
     assert loaded.warnings == ()
     assert loaded.config.device.id == "press-7"
     assert loaded.config.apps["detector"].container == "iot-edge-anomaly"
-    assert len(check_files(loaded)) == 5
+    assert len(check_files(loaded)) == 6
 
 
 @pytest.mark.parametrize("key", keys(), ids=lambda key: key.dotted)
