@@ -10,7 +10,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .config import Config
-from .vocabulary.state import Alert, AppState, DependencyState, EngineState, HostState, Kept, Recovery, State
+from .vocabulary.deployments import Deployment
+from .vocabulary.state import (
+    Alert,
+    Answered,
+    AppState,
+    CommandState,
+    ConfigState,
+    DependencyState,
+    EngineState,
+    HostState,
+    Kept,
+    Recovery,
+    State,
+    Trial,
+)
 
 
 class KeptEngine(Struct, frozen=True):
@@ -45,6 +59,9 @@ def sections(state: State) -> dict[str, Any]:
     parts.update({f"dependency/{name}": d.alerts for name, d in state.dependencies.items()})
     parts["host"] = state.host.alerts
     parts["engine"] = state.engine
+    if state.config.trial is not None:
+        parts["trial"] = state.config.trial
+    parts.update({f"answer/{identity}": answered for identity, answered in state.answered.items()})
     return parts
 
 
@@ -52,18 +69,22 @@ def encode(part: Any) -> bytes:
     """One part as stored."""
     if isinstance(part, Kept):
         return _encode(replace(part, alerts=shown(part.alerts)))
+    if isinstance(part, Trial | Answered):
+        return _encode(part)
     if isinstance(part, EngineState):
         return _encode(KeptEngine(part.restarts, part.on_purpose, shown(part.alerts)))
     return _encode(shown(part))
+
+
+DURABLE = ("app", "dependency", "host", "engine", "trial", "answer")
+"""What keys begin with, up to a slash."""
 
 
 class Differ:
     """Finds what has to be written: first by identity, then by content, so that a quiet hour writes nothing."""
 
     def __init__(self, stored: Mapping[str, bytes]) -> None:
-        self._stored = {
-            k: v for k, v in stored.items() if k.partition("/")[0] in ("app", "dependency", "host", "engine")
-        }
+        self._stored = {k: v for k, v in stored.items() if k.partition("/")[0] in DURABLE}
         self._seen: dict[str, Any] = {}
 
     def changes(self, state: State) -> dict[str, bytes]:
@@ -94,12 +115,13 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
     remembered: dict[str, Kept] = {}
     for name in {*config.apps, *(k.partition("/")[2] for k in stored if k.startswith("app/"))}:
         kept = _decode(stored.get(f"app/{name}", b""), Kept, Kept())
-        kept = replace(kept, recovery=_interrupted(kept.recovery))
+        kept = replace(kept, recovery=_interrupted(kept.recovery), deployment=_again(kept))
         if name in config.apps:
             apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
         else:
             remembered[name] = kept
     engine = _decode(stored.get("engine", b""), KeptEngine, KeptEngine())
+    trial = _decode(stored.get("trial", b""), Trial, None)
     return State(
         apps=apps,
         remembered=remembered,
@@ -108,8 +130,35 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
             for name in {*config.dependencies, *(k.partition("/")[2] for k in stored if k.startswith("dependency/"))}
         },
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
+        config=ConfigState(trial=trial),
+        # Its answer is still owed: the judge gives it when it sees what this run has in force.
+        commands=_owed(apps, trial),
+        answered=_answered(stored),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
+
+
+def _owed(apps: Mapping[str, AppState], trial: Trial | None) -> dict[str, CommandState]:
+    """Commands that go on in this run."""
+    owed = [] if trial is None else [_command(trial)]
+    for name, app in apps.items():
+        running, waiting = app.kept.deployment, app.kept.waiting
+        for request in (running.request if running is not None and not running.again else None, waiting):
+            if request is not None:
+                kind = f"{request.kind}.{'rollback' if request.digest else 'deploy'}"
+                since = running.began if running is not None else 0.0
+                owed.append(CommandState(id=request.id, type=kind, app=name, origin=request.origin, since=since))
+    return {command.id: command for command in owed}
+
+
+def _answered(stored: Mapping[str, bytes]) -> dict[str, Answered]:
+    found = {k.partition("/")[2]: _decode(v, Answered, None) for k, v in stored.items() if k.startswith("answer/")}
+    known = [(identity, answered) for identity, answered in found.items() if answered is not None]
+    return dict(sorted(known, key=lambda one: one[1].at))
+
+
+def _command(trial: Trial) -> CommandState:
+    return CommandState(id=trial.command, type=trial.type, app="edged", origin=trial.origin, since=trial.since)
 
 
 def _interrupted(recovery: Recovery) -> Recovery:
@@ -119,6 +168,15 @@ def _interrupted(recovery: Recovery) -> Recovery:
         return recovery
     pending = recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart", "stop")
     return replace(recovery, phase="verifying" if pending else "idle", action_id="", command="")
+
+
+def _again(kept: Kept) -> Deployment | None:
+    """Nobody knows whether a restart that a deployment had asked for was carried out: it asks for it once more, since
+    an app that was not restarted still uses what it had before."""
+    deployment, recovery = kept.deployment, kept.recovery
+    if deployment is None or recovery.phase != "acting" or not recovery.command.startswith("deployment/"):
+        return deployment
+    return replace(deployment, attempt=0)
 
 
 def _decode(data: bytes, kind: Any, default: Any) -> Any:

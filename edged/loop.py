@@ -15,7 +15,7 @@ from msgspec import Struct
 from .config import Config
 from .durable import Differ
 from .judge import judge, next_wake
-from .observe.jobs import Job, plan
+from .observe.jobs import Job, hurried, plan
 from .ports import Clock
 from .report.recorder import Output
 from .report.retained import changes
@@ -104,12 +104,17 @@ class Loop:
         self._lags: deque[tuple[float, float]] = deque(maxlen=600)
         self._metrics_at = 0.0
         self._hung = ""
-        self._planned: dict[str, tuple[Any, Any]] = {}
+        self._planned: dict[str, tuple[Any, Any, bool]] = {}
         self._planned_config: Config | None = None
 
     @property
     def state(self) -> State:
         return self._state
+
+    @property
+    def hung(self) -> str:
+        """What hangs, as the last turn saw it; empty: nothing."""
+        return self._hung
 
     def lag(self) -> float:
         """Longest wait of a fact for its turn within the last minute, seconds."""
@@ -196,12 +201,13 @@ class Loop:
 
     def _replan(self) -> None:
         """Jobs follow from configuration and containers: nothing to do while none of these objects is a new one."""
-        basis = {name: (app.container, app.config) for name, app in self._state.apps.items()}
+        basis = {name: (app.container, app.config, hurried(app)) for name, app in self._state.apps.items()}
         same = (
             self._planned_config is self._config
             and basis.keys() == self._planned.keys()
             and all(
-                now[0] is self._planned[name][0] and now[1] is self._planned[name][1] for name, now in basis.items()
+                all(new is old for new, old in zip(now, self._planned[name], strict=True))
+                for name, now in basis.items()
             )
         )
         if not same:

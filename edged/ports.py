@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from msgspec import Struct
 
@@ -32,6 +32,25 @@ class Refused(PortError):
 
 class StorageError(PortError):
     """The state folder cannot be written or read: full, read-only, damaged."""
+
+
+class OwnConfig(Protocol):
+    """edged's own configuration. What is wrong with one comes back as ``{"errors": […]}``, and changes nothing."""
+
+    def reload(self) -> dict[str, Any]:
+        """As SIGHUP."""
+
+    def check(self, text: str) -> dict[str, Any]:
+        """``{"digest", "changed", "mqtt"}``; ``mqtt``: it names a broker."""
+
+    def take(self, digest: str) -> dict[str, Any]:
+        """Puts what was checked last in force until the end of this run."""
+
+    def keep(self, digest: str) -> None:
+        """Makes that outlive this run. Raises ``StorageError``, or ``Refused`` when edged is not well."""
+
+    def undo(self) -> None:
+        """The one from before ``take`` again. Raises ``Unreachable``."""
 
 
 class Clock(Protocol):
@@ -379,6 +398,10 @@ class Request(Struct, frozen=True):
     body: bytes
     peer: str
     """``local:uid=1000(ann)`` on the Unix socket, the address on TCP."""
+    stream: BinaryIO | None = None
+    """With PUT: the body, which was not read yet."""
+    length: int = 0
+    """Bytes of it."""
 
 
 class Response(Struct, frozen=True):

@@ -30,6 +30,11 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.TidyArtifacts: executors.tidy,
     actions.SignalContainer: executors.signal,
     actions.CallHook: executors.call_hook,
+    actions.ReloadConfig: executors.reload_config,
+    actions.CheckConfig: executors.check_config,
+    actions.TryConfig: executors.try_config,
+    actions.KeepConfig: executors.keep_config,
+    actions.UndoConfig: executors.undo_config,
 }
 
 AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {actions.CaptureEvidence: executors.settle}

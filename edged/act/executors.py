@@ -6,15 +6,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..ports import Artifacts, Containers, EvidenceStore, Host, PortError, Prober, Refused, Services
+from ..ports import Artifacts, Containers, EvidenceStore, Host, OwnConfig, PortError, Prober, Refused, Services
 from ..vocabulary.actions import (
     Action,
     BackUpArtifact,
     CallHook,
     CaptureEvidence,
+    CheckConfig,
     FetchBundle,
+    KeepConfig,
     PauseContainer,
     PlaceArtifact,
+    ReloadConfig,
     RestartContainer,
     RestartEngine,
     SignalContainer,
@@ -22,6 +25,8 @@ from ..vocabulary.actions import (
     StartContainer,
     StopContainer,
     TidyArtifacts,
+    TryConfig,
+    UndoConfig,
     UnpauseContainer,
     ValidateArtifact,
     VerifyArtifact,
@@ -41,6 +46,7 @@ class Tools(Struct, frozen=True):
     evidence: EvidenceStore
     artifacts: Artifacts
     prober: Prober
+    own_config: OwnConfig
 
 
 Result = dict[str, Any]
@@ -151,6 +157,28 @@ def call_hook(action: CallHook, tools: Tools) -> Result:
     if not 200 <= status < 300:
         said = " ".join(body[:200].decode("utf-8", "replace").split())
         raise Refused(f"{action.url}: HTTP {status}" + (f": {said}" if said else ""))
+    return {}
+
+
+def reload_config(action: ReloadConfig, tools: Tools) -> Result:
+    return tools.own_config.reload()
+
+
+def check_config(action: CheckConfig, tools: Tools) -> Result:
+    return tools.own_config.check(action.text)
+
+
+def try_config(action: TryConfig, tools: Tools) -> Result:
+    return tools.own_config.take(action.digest)
+
+
+def keep_config(action: KeepConfig, tools: Tools) -> Result:
+    tools.own_config.keep(action.digest)
+    return {}
+
+
+def undo_config(action: UndoConfig, tools: Tools) -> Result:
+    tools.own_config.undo()
     return {}
 
 

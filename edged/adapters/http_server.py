@@ -12,9 +12,11 @@ import os
 import socket
 import socketserver
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qs, urlsplit
 
 from ..ports import PortError, Request, Response, Routes
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 
 CONNECTIONS = 8
 REQUEST_SECONDS = 10.0
-BODY_BYTES = 64 * 1024
+DRAIN_SECONDS = 2.0
+BODY_BYTES = 2**20
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -42,6 +45,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve("POST")
 
+    def do_PUT(self) -> None:
+        self._serve("PUT")
+
+    def do_DELETE(self) -> None:
+        self._serve("DELETE")
+
     def _serve(self, method: str) -> None:
         self.close_connection = True
         url = urlsplit(self.path)
@@ -54,17 +63,31 @@ class _Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length") or 0)
         except ValueError:
             length = -1
-        if not 0 <= length <= BODY_BYTES:
+        streamed = method == "PUT"  # whoever takes it has a bound of its own
+        if length < 0 or (length > BODY_BYTES and not streamed):
             self._send(Response(413, b'{"error":"the request is too large"}\n'))
+            self._drain()
             return
-        body = self.rfile.read(length) if length else b""
-        request = Request(url.path, parse_qs(url.query), body, _peer(self.connection))
+        body = self.rfile.read(length) if length and not streamed else b""
+        stream = cast(BinaryIO, self.rfile) if streamed else None
+        request = Request(url.path, parse_qs(url.query), body, _peer(self.connection), stream, length)
         try:
             response = route(request)
         except Exception:
             log.exception("a request for %s failed by a mistake in edged", url.path)
             response = Response(500, b'{"error":"internal error, see the log of edged"}\n')
         self._send(response)
+        if streamed and response.status != 200:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Lets the caller finish for a while: one that is cut off in the middle does not get to read why."""
+        end = time.monotonic() + DRAIN_SECONDS
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(DRAIN_SECONDS)
+            while time.monotonic() < end and self.connection.recv(65536):
+                pass
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

@@ -18,6 +18,7 @@ from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
+from ..adapters.incoming import Incoming
 from ..adapters.lazy_artifacts import lazy_artifacts
 from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
@@ -44,13 +45,14 @@ from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished, ConfigLoaded, ConfigRejected, Started, StopRequested
 from ..vocabulary.state import State
-from . import last_good, life
+from . import applied, last_good, life
 from .blackbox import WITHIN, Blackbox, folder
 from .housekeeping import Housekeeping
 from .papers import Papers
 from .reload import Reloader
 from .reporting import Reporting
 from .supervision import OUTBOX, RECORDER, Supervisor, rhythms
+from .trial import OwnConfigTrial
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +120,7 @@ class Daemon:
             config.docker.poll,
             since=record.wall - OVERLAP if record is not None and not rebooted else None,
         )
+        self._reloader = Reloader(path, env, loaded, self)
         tools = Tools(
             containers=self._engine,
             services=SystemdServices(),
@@ -131,6 +134,7 @@ class Daemon:
                 self._clock.wall,
             ),
             prober=prober,
+            own_config=OwnConfigTrial(self._reloader, env, self),
         )
         self._actions = ActionRunner(tools, self._clock, self._inbox.post)
         # On their own workers: a fetch may take hours, and no recovery waits for that.
@@ -152,7 +156,6 @@ class Daemon:
             raise
         state = restore(stored, config)
         self._loop = Loop(state, config, self._inbox, self._clock, self._hands(), Differ(stored), self._papers.retained)
-        self._reloader = Reloader(path, env, loaded, self)
         self._begin(loaded, rebooted)
 
     # What a run begins with
@@ -162,7 +165,7 @@ class Daemon:
         self._inbox.post(
             Started(at=now, boot=self._boot, version=__version__, host_rebooted=rebooted, previous_end=self._previous)
         )
-        self._inbox.post(ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path))
+        self._inbox.post(ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of))
         if self._wrong:
             self._inbox.post(ConfigRejected(at=now, path=str(self._reloader.path), errors=self._wrong))
         for action_id, data in self._store.open_intents():
@@ -199,6 +202,7 @@ class Daemon:
         self._watcher.start()
         self._notifier.ready(self._said())
         last_good.keep(self._folder, self._loaded)
+        applied.settle(self._folder, self._reloader.path, self._loaded)
         clean = False
         try:
             while not self._loop.state.stopping:
@@ -291,6 +295,7 @@ class Daemon:
             now=self._clock.now,
             post=self._inbox.post,
             answers=self._answers,
+            bundles=Incoming(self._folder),
         )
 
     def _act(self, action: Action) -> None:
@@ -349,6 +354,11 @@ class Daemon:
     @property
     def notifier(self) -> SystemdNotifier:
         return self._notifier
+
+    @property
+    def hung(self) -> str:
+        """What hangs in edged; empty: nothing."""
+        return self._loop.hung
 
     def bind(self, listen: str) -> HttpServer:
         """A server at a new address, not yet serving. Raises ``PortError``."""

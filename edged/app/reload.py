@@ -1,21 +1,21 @@
-"""SIGHUP: validate, build what can fail, swap last. A bad file changes nothing."""
+"""SIGHUP and ``edged.reload``: validate, build what can fail, swap last. A bad file changes nothing."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Config
 from ..config.diff import changed
-from ..config.load import Loaded, check_files, load, load_default
+from ..config.load import Loaded, check_files
 from ..config.problem import ConfigError, Problem, render
 from ..loop import NewConfig
 from ..ports import PortError
 from ..vocabulary.facts import ConfigLoaded, ConfigRejected
-from . import last_good
+from . import applied, last_good
 
 if TYPE_CHECKING:
     from .daemon import Daemon
@@ -28,11 +28,15 @@ FIXED = ("device.id", "state_dir", "docker.url", "docker.timeout", "docker.poll"
 
 
 class Reloader:
-    """Works off the loop's thread. Several requests while one is under way become one more."""
+    """Works off the loop's thread. Several signals while one is under way become one more reload."""
 
     def __init__(self, path: Path | None, env: Mapping[str, str], loaded: Loaded, daemon: Daemon) -> None:
-        self.path, self._env, self._loaded, self._daemon = path, env, loaded, daemon
+        self.path, self._env, self.loaded, self._daemon = path, env, loaded, daemon
+        self.on_trial = False
+        """A command's configuration is in force, and it is not known yet whether it stays."""
         self._asked = threading.Event()
+        self.one = threading.RLock()
+        """One change at a time."""
         threading.Thread(target=self._work, name="edged-reload", daemon=True).start()
 
     def ask(self) -> None:
@@ -43,37 +47,62 @@ class Reloader:
         while True:
             self._asked.wait()
             self._asked.clear()
+            self.reload()
+
+    def reload(self) -> tuple[str, ...]:
+        """Puts the file in force, or says what is wrong with it: to whoever reads events, and as the answer."""
+        with self.one:
             self._daemon.notifier.reloading()
             try:
-                self._reload()
+                errors = self._reload()
             except Exception as bug:
                 log.exception("a reload failed by a mistake in edged")
-                self._reject((f"internal error: {bug!r}",))
+                errors = (f"internal error: {bug!r}",)
+            if errors:
+                self._daemon.inbox.post(
+                    ConfigRejected(at=self._daemon.clock.now(), path=str(self.path or ""), errors=errors)
+                )
             self._daemon.notifier.ready("watching")
+        return errors
 
-    def _reload(self) -> None:
+    def _reload(self) -> tuple[str, ...]:
+        if self.on_trial:
+            return ("a configuration that a command gave is on trial (edged status): reload again when that is over",)
         try:
-            loaded = load(self.path, self._env) if self.path is not None else load_default(self._env)
+            loaded = applied.current(self.path, self._env)
         except ConfigError as error:
-            self._reject(tuple(_line(problem) for problem in error.errors))
-            return
-        problems = tuple(_line(problem) for problem in check_files(loaded))
-        fixed = refused(self._loaded.config, loaded.config)
-        if problems or fixed:
-            self._reject((*problems, *fixed))
-            return
-        old, new = self._loaded.config, loaded.config
+            return lines(error.errors)
+        if errors := faults(self.loaded.config, loaded):
+            return errors
+        errors = self.swap(loaded)
+        if not errors:
+            folder = Path(loaded.config.state_dir)
+            last_good.keep(folder, loaded)
+            applied.settle(folder, self.path, loaded)
+        return errors
+
+    def swap(self, loaded: Loaded, *, insist: bool = False) -> tuple[str, ...]:
+        """Puts one that has no faults in force, when all it needs can be had.
+
+        ``insist``: also without its address, the present one is then served on.
+        """
+        old, new = self.loaded.config, loaded.config
         web = None
         if new.http.listen != old.http.listen:
             try:
                 web = self._daemon.bind(new.http.listen)
             except PortError as error:
-                self._reject((f"http.listen: {error}",))
-                return
-        self._loaded = loaded
+                if not insist:
+                    return (f"http.listen: {error}",)
+                log.error("http.listen: %s; %s is served until edged is restarted", error, old.http.listen)
         fact = ConfigLoaded(
-            at=self._daemon.clock.now(), digest=loaded.digest, path=loaded.path, changed=changed(old, new)
+            at=self._daemon.clock.now(),
+            digest=loaded.digest,
+            path=loaded.path,
+            instead_of=loaded.instead_of,
+            changed=changed(old, new),
         )
+        self.loaded = loaded
         taken = threading.Event()
 
         def take_over() -> None:
@@ -82,15 +111,19 @@ class Reloader:
 
         self._daemon.inbox.post(NewConfig(fact, new, take_over))
         # systemctl reload returns when the new configuration is in force, not before.
-        if taken.wait(TAKEN_WITHIN):
-            last_good.keep(Path(new.state_dir), loaded)
-
-    def _reject(self, errors: tuple[str, ...]) -> None:
-        self._daemon.inbox.post(ConfigRejected(at=self._daemon.clock.now(), path=str(self.path or ""), errors=errors))
+        if not taken.wait(TAKEN_WITHIN):
+            return (f"edged's loop did not take it over within {TAKEN_WITHIN:g} s",)
+        return ()
 
 
-def _line(problem: Problem) -> str:
-    return render((problem,))
+def lines(problems: Iterable[Problem]) -> tuple[str, ...]:
+    """One for each problem."""
+    return tuple(render((problem,)) for problem in problems)
+
+
+def faults(old: Config, loaded: Loaded) -> tuple[str, ...]:
+    """Why ``loaded``, in order by itself, cannot follow ``old``."""
+    return (*lines(check_files(loaded)), *refused(old, loaded.config))
 
 
 def refused(old: Config, new: Config) -> tuple[str, ...]:

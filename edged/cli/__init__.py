@@ -22,6 +22,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "deploy": ("deploy", "put a model or an app configuration in place, behind a health gate"),
     "rollback": ("deploy", "go back to the model or configuration before"),
     "deployments": ("deployments", "what was deployed, and how it ended"),
+    "reload": ("reload", "read edged's configuration file anew, as SIGHUP does, and say how it went"),
+    "apply": ("apply", "give edged another configuration, kept only if it proves itself"),
     "bundle": ("bundle", "make, sign, verify and show bundles: models and configurations to deploy"),
     "key": ("key", "make and show the keys that sign bundles and commands"),
     "doctor": ("doctor", "look at this host: what is wrong, and the command that mends it"),

@@ -7,8 +7,9 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from . import UNREACHABLE, Failure
 
@@ -38,12 +39,14 @@ def find_socket(given: str | None) -> Path:
     )
 
 
-def request(given: str | None, method: str, path: str, body: Any = None) -> Iterator[bytes]:
+def request(
+    given: str | None, method: str, path: str, body: Any = None, file: BinaryIO | None = None
+) -> Iterator[bytes]:
     """Lines of the answer. A small client of our own: importing ``http.client`` takes longer than the answer."""
     where = find_socket(given)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with connection:
-        connection.settimeout(RESULT_TIMEOUT if method == "POST" else TIMEOUT)
+        connection.settimeout(RESULT_TIMEOUT if method in ("POST", "PUT") else TIMEOUT)
         try:
             connection.connect(str(where))
         except PermissionError:
@@ -54,9 +57,13 @@ def request(given: str | None, method: str, path: str, body: Any = None) -> Iter
         except OSError as error:
             raise Failure(UNREACHABLE, f"the daemon does not answer at {where}: {error.strerror or error}") from None
         data = json.dumps(body).encode() if body is not None else b""
-        head = f"{method} {path} HTTP/1.1\r\nHost: edged\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
+        length = len(data) if file is None else os.fstat(file.fileno()).st_size
+        head = f"{method} {path} HTTP/1.1\r\nHost: edged\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
         try:
             connection.sendall(head.encode() + data)
+            if file is not None:
+                with suppress(BrokenPipeError):  # it says why in its answer
+                    connection.sendfile(file)
             yield from _lines(connection, where)
         except TimeoutError:
             raise Failure(UNREACHABLE, f"the daemon at {where} took the request and does not answer") from None
@@ -78,6 +85,15 @@ def _lines(connection: socket.socket, where: Path) -> Iterator[bytes]:
 
 def get(given: str | None, path: str) -> Any:
     return json.loads(b"".join(request(given, "GET", path)))
+
+
+def send(given: str | None, path: str, file: BinaryIO) -> Any:
+    """Hands a file over."""
+    return json.loads(b"".join(request(given, "PUT", path, file=file)))
+
+
+def delete(given: str | None, path: str) -> Any:
+    return json.loads(b"".join(request(given, "DELETE", path)))
 
 
 def command(given: str | None, type_: str, args: dict[str, Any]) -> Iterator[dict[str, Any]]:

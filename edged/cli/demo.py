@@ -13,9 +13,10 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.epilog = (
         "example: edged demo\n\n"
         "Starts a small inference app in a container, a broker and edged, kills the app, hangs it, makes it leak,\n"
-        "stops it by hand and reloads a bad configuration; prints what edged saw and did, with seconds, and the\n"
-        "MQTT messages a console got. Takes about a minute, needs a container engine on this machine (DOCKER_HOST\n"
-        "or the default socket) and mosquitto, touches nothing else, and cleans up.\n\n"
+        "stops it by hand, reloads a bad configuration and deploys four new models, three of them bad; prints what\n"
+        "edged saw and did, with seconds, and the MQTT messages a console got. Takes about a minute, needs a\n"
+        "container engine on this machine (DOCKER_HOST or the default socket) and mosquitto, touches nothing else,\n"
+        "and cleans up.\n\n"
         "exit code 0: every recovery was verified and no event was lost, 1: not so"
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from . import FAILED, OK, REFUSED, USAGE, Failure
-from .client import command, get, socket_argument
+from .client import command, delete, get, send, socket_argument
 
 ENDS = ("committed", "rolled_back", "refused", "cancelled", "failed")
 CODES = {"committed": OK, "rolled_back": FAILED, "failed": FAILED, "refused": REFUSED, "cancelled": REFUSED}
@@ -24,7 +26,7 @@ AWAY = 120.0
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("app")
     if verb == "deploy":
-        parser.add_argument("bundle", help="folder or .tar on this device, or an http(s) URL")
+        parser.add_argument("bundle", nargs="?", default="", help="folder or .tar on this device, or an http(s) URL")
     parser.add_argument(
         "--config", action="store_true", help="an app configuration, not a model (told by a bundle that lies here)"
     )
@@ -48,19 +50,42 @@ def main(args: argparse.Namespace, verb: str) -> int:
         return _end(list(command(args.socket, "deploy.cancel", given)), args.json)
     if verb == "deploy":
         source = args.bundle
+        if not source:
+            raise Failure(USAGE, f"say which bundle, as in: edged deploy {args.app} model-3.tar")
         if "://" not in source:
             path = Path(source).absolute()
             if not path.exists():
                 raise Failure(USAGE, f"there is no bundle {path}")
-            config, source = config or _kind(path) == "config", str(path)
+            config, source = config or _kind(path) == "config", _delivered(args.socket, path)
         given["bundle"] = source
     kind = "config" if config else "model"
     begun = time.time() - 1.0
     answers = command(args.socket, f"{kind}.{verb}", given)
     first = next(answers)
     if first["status"] == "rejected":
+        if given.get("bundle", "") != getattr(args, "bundle", ""):
+            delete(args.socket, f"/v1/bundles?path={quote(given['bundle'])}")
         return _end([first], args.json)
     return _follow(args, first["id"], begun)
+
+
+def _delivered(socket: str | None, path: Path) -> str:
+    """Where the daemon finds the bundle: under systemd it has a /tmp of its own, and not every folder is open to it."""
+    seen, here = get(socket, f"/v1/bundles?path={quote(str(path))}"), path.stat()
+    if (seen.get("device"), seen.get("inode")) == (here.st_dev, here.st_ino):
+        return str(path)
+    try:
+        with tempfile.TemporaryFile() if path.is_dir() else path.open("rb") as file:
+            if path.is_dir():
+                with tarfile.open(mode="w", fileobj=file) as tar:
+                    tar.add(path, arcname=".")
+                file.flush()
+                file.seek(0)
+            size = os.fstat(file.fileno()).st_size
+            print(f"edged itself cannot read {path}: sending it, {size / 1e6:.1f} MB", file=sys.stderr)
+            return str(send(socket, "/v1/bundles", file)["path"])
+    except OSError as error:
+        raise Failure(USAGE, f"the bundle {path} cannot be read: {error.strerror or error}") from None
 
 
 def _kind(path: Path) -> str:

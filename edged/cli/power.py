@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from . import FAILED, OK, REFUSED
+from . import FAILED, OK, REFUSED, UNREACHABLE, Failure
 from .client import command, socket_argument
 
 
@@ -30,4 +30,6 @@ def follow(args: argparse.Namespace, command_type: str, arguments_: dict[str, An
             continue
         code = f" [{answer['reason']}]" if answer["reason"] else ""
         print(f"{answer['status']}{code}: {answer['message']}", flush=True)
+    if answer.get("status") in ("accepted", "running"):
+        raise Failure(UNREACHABLE, "edged ended before it gave the result: edged status shows how it stands")
     return {"succeeded": OK, "rejected": REFUSED}.get(answer.get("status", ""), FAILED)

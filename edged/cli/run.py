@@ -26,13 +26,13 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 def main(args: argparse.Namespace, verb: str) -> int:
     _tune_memory()
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    from ..config.load import load, load_default
+    from ..app.applied import current
     from ..config.problem import ConfigError, Problem
 
     wrong: tuple[Problem, ...] = ()
     path = Path(args.config) if args.config else DEFAULT if DEFAULT.exists() else None
     try:
-        loaded = load(path, os.environ) if path is not None else load_default(os.environ)
+        loaded = current(path, os.environ)
     except ConfigError as error:
         from ..app.last_good import recall
 

@@ -45,6 +45,15 @@ def page(picture: dict[str, Any]) -> list[str]:
         f"{ago(picture['since'], now)}; the run before ended: {picture['previous_end']}",
         f"  config  {config['path'] or 'no file: containers are observed, none is touched'}  {config['digest'][:19]}",
     ]
+    if config["instead_of"]:
+        lines.append(
+            f"          applied by a command; in force instead of {config['instead_of']} until that file changes"
+        )
+    if trial := config["trial"]:
+        until = f" until {trial['until']}" if trial["until"] else ""
+        lines.append(
+            f"  trial   {trial['digest'][:19]} by {trial['by']}: {trial['phase']}{until}; else {trial['before'][:19]}"
+        )
     if config["errors"]:
         lines.append(paint("  the last reload was refused, the configuration before stays in force:", "red"))
         lines += [f"    {plain(error)}" for error in config["errors"]]

@@ -37,6 +37,8 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """What works but is probably not meant."""
     files: tuple[NamedFile, ...] = ()
     """What ``check_files`` looks at."""
+    instead_of: str = ""
+    """The file that would be in force if a command had not applied this one."""
     data: bytes = b""
     """The file as it was read."""
 
@@ -45,16 +47,24 @@ class Loaded(Struct, frozen=True, kw_only=True):
         return f"Loaded(path={self.path!r}, digest={self.digest!r})"
 
 
-def load(path: Path, env: Mapping[str, str], hostname: str | None = None, *, folder: Path | None = None) -> Loaded:
+def load(
+    path: Path,
+    env: Mapping[str, str],
+    hostname: str | None = None,
+    *,
+    folder: Path | None = None,
+    data: bytes | None = None,
+) -> Loaded:
     """Reads and checks ``path``. Raises ``ConfigError`` with every error there is.
 
     ``env`` fills in ``${NAME}`` and gives the state folder; ``hostname`` is for tests. Files that it names
-    are relative to ``folder``, which is the file's own unless it is a copy.
+    are relative to ``folder``, which is the file's own unless it is a copy. ``data``: its text, when
+    that is known already.
     """
     # Imported here, like what it needs: whoever only wants the types should not wait for it.
     from . import document
 
-    data = document.read_bytes(path)
+    data = document.read_bytes(path) if data is None else data
     file = str(path)
     tree = document.parse(data, file)
     reader = Reader(file, env, folder or path.absolute().parent)
@@ -64,7 +74,7 @@ def load(path: Path, env: Mapping[str, str], hostname: str | None = None, *, fol
     return Loaded(
         config=defaults.fill(_with_given(config, reader), env, hostname),
         path=file,
-        digest=_digest(data),
+        digest=digest_of(data),
         warnings=tuple(sorted(_at(reader, rules.warnings(config)), key=_place)),
         files=tuple(_files(reader, config)),
         data=data,
@@ -74,7 +84,7 @@ def load(path: Path, env: Mapping[str, str], hostname: str | None = None, *, fol
 def load_default(env: Mapping[str, str], hostname: str | None = None) -> Loaded:
     """The configuration when there is no file at all: every container is discovered, and only observed."""
     config = defaults.fill(Config(discover="all"), env, hostname)
-    return Loaded(config=config, path="", digest=_digest(b""))
+    return Loaded(config=config, path="", digest=digest_of(b""))
 
 
 def observed_app(name: str) -> App:
@@ -157,7 +167,8 @@ def _files(reader: Reader, config: Config) -> Iterable[NamedFile]:
             yield NamedFile(key=".".join(path), path=value, line=spot.line, column=spot.column)
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """``sha256:`` and the hex digest."""
     import hashlib
 
     return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -72,6 +72,17 @@ class Client:
             connection.close()
         return Asked(began, time.perf_counter() - start, problem)
 
+    def model(self) -> str:
+        """SHA-256 of the model that the app says it serves; empty: it does not say."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            connection.request("GET", "/health")
+            return str(json.load(connection.getresponse()).get("model_digest", ""))
+        except (OSError, http.client.HTTPException, ValueError):
+            return ""
+        finally:
+            connection.close()
+
     def post(self, path: str) -> int:
         """To the app's switches for faults; the status it answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5.0)

@@ -1,9 +1,11 @@
-"""The app that the demo breaks: a real inference service in a container that holds nothing but this host's Python."""
+"""The app that the demo breaks: a real inference service in a container that holds a model and this host's Python."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import shutil
 import signal
 import sys
 import tarfile
@@ -22,6 +24,8 @@ from . import inference_app
 LABEL = "edged.demo"
 """On everything the demo makes; its value is the demo's process id."""
 MEMORY = "200m"
+MODELS = "/models"
+"""Where the app sees edged's slots; ``current`` in it is the model. The image brings one too, hidden by the mount."""
 SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache")
 """What Python and its libraries need of the host, read-only."""
 
@@ -43,6 +47,14 @@ def model_folder() -> Path:
     raise StageError("the example model vibration-autoencoder is missing from this installation; install edged again")
 
 
+def update_folder(name: str) -> Path:
+    """A bundle to deploy: ``good``, ``wrong``, ``slow`` or ``crash``."""
+    found = model_folder().parent / "demo-updates" / name
+    if not (found / "manifest.json").is_file():
+        raise StageError(f"the demo's update {found} is missing from this installation; install edged again")
+    return found
+
+
 def python() -> Path:
     """The interpreter itself, behind all links."""
     return Path(sys.executable).resolve()
@@ -62,11 +74,23 @@ def outermost(paths: list[Path]) -> list[Path]:
     return [path for path in there if not any(path != other and path.is_relative_to(other) for other in there)]
 
 
-def mounts(model: Path) -> list[str]:
+def lay_slots(folder: Path, model: Path) -> Path:
+    """The folder that edged switches models in, with ``model`` as the current one, as whoever sets up a device does."""
+    digest = hashlib.sha256((model / "manifest.json").read_bytes()).hexdigest()
+    shutil.copytree(model, folder / "slots" / digest)
+    (folder / "current").symlink_to(Path("slots", digest))
+    return folder
+
+
+def mounts(slots: Path | None) -> list[str]:
     """The same paths inside as outside."""
     folders = [*map(Path, SYSTEM), python().parent.parent, *libraries()]
     app = Path(inference_app.__file__).resolve().parent
-    return [*(f"{path}:{path}:ro" for path in outermost(folders)), f"{app}:/app:ro", f"{model}:/model:ro"]
+    return [
+        *(f"{path}:{path}:ro" for path in outermost(folders)),
+        f"{app}:/app:ro",
+        *([f"{slots}:{MODELS}:ro"] if slots is not None else []),
+    ]
 
 
 @contextmanager
@@ -81,10 +105,10 @@ def asked_to(doing: str) -> Iterator[None]:
 class AppContainer:
     """One container and its image, both removed by ``remove``."""
 
-    def __init__(self, port: int, model: Path) -> None:
+    def __init__(self, port: int, model: Path, slots: Path | None) -> None:
         self.name = f"edged-demo-{os.getpid()}"
-        self._image = f"edged-demo-empty:{os.getpid()}"
-        self._port, self._model = port, model
+        self._image = f"edged-demo:{os.getpid()}"
+        self._port, self._model, self._slots = port, model, slots
         try:
             self._client = docker.DockerClient(base_url=engine_url(), timeout=30)
             self.engine = str(self._client.version()["Version"])
@@ -97,15 +121,23 @@ class AppContainer:
     def start(self) -> None:
         with asked_to("start the app"):
             self._sweep()
-            self._client.api.import_image_from_data(_empty_tar(), *self._image.split(":"))
+            self._client.api.import_image_from_data(_image_tar(self._model), *self._image.split(":"))
             self._client.containers.run(
                 self._image,
-                [str(python()), "/app/inference_app.py", "--port", str(self._port), "--model", "/model", "--faults"],
+                [
+                    str(python()),
+                    "/app/inference_app.py",
+                    "--port",
+                    str(self._port),
+                    "--model",
+                    f"{MODELS}/current",
+                    "--faults",
+                ],
                 name=self.name,
                 labels={LABEL: str(os.getpid())},
                 detach=True,
                 network_mode="host",
-                volumes=mounts(self._model),
+                volumes=mounts(self._slots),
                 environment={
                     "PYTHONPATH": os.pathsep.join(map(str, libraries())),
                     "PYTHONDONTWRITEBYTECODE": "1",
@@ -157,7 +189,7 @@ class AppContainer:
         """Removes what a demo that was killed with SIGKILL could not."""
         for left in self._client.containers.list(all=True, filters={"label": LABEL}):
             if not Path("/proc", left.labels[LABEL]).exists():
-                _remove(self._client, str(left.id), f"edged-demo-empty:{left.labels[LABEL]}")
+                _remove(self._client, str(left.id), f"edged-demo:{left.labels[LABEL]}")
 
 
 def _remove(client: docker.DockerClient, container: str, image: str) -> None:
@@ -167,7 +199,17 @@ def _remove(client: docker.DockerClient, container: str, image: str) -> None:
         client.images.remove(image, force=True)
 
 
-def _empty_tar() -> bytes:
+def _image_tar(model: Path) -> bytes:
+    """All that the image holds: its model, as images with baked-in models do."""
     buffer = io.BytesIO()
-    tarfile.open(fileobj=buffer, mode="w").close()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.add(model, f"{MODELS}/current".lstrip("/"), filter=_readable)
     return buffer.getvalue()
+
+
+def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Root's, and for everybody to read, whoever has this checkout."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o755 if entry.isdir() else 0o644
+    return entry

@@ -63,6 +63,10 @@ def kind(told: Told) -> str:
             return "acted"
         case "config.refused":
             return "refused"
+        case "deployment.changed":
+            return {"committed": "verified", "rolled_back": "verified", "refused": "refused"}.get(
+                told.data["new"], "acted"
+            )
         case "command.answered":
             return "answered"
         case "app.changed" | "alert.raised" | "alert.changed" | "alert.cleared":

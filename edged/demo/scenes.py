@@ -10,6 +10,7 @@ from .processes import wait
 from .scene import Scene
 from .settings import APP
 from .stage import Stage
+from .updates import UPDATES
 from .verdict import Outcome
 
 ANSWERED_WITHIN = 10.0
@@ -114,5 +115,5 @@ def _fault(scene: Scene, client: Client, path: str) -> None:
         scene.expect(status == 200, f"the app answered {status} to its fault")
 
 
-SCENES: tuple[Callable[[Stage], Outcome], ...] = (kill, hang, leak, stop, bad_config)
+SCENES: tuple[Callable[[Stage], Outcome], ...] = (kill, hang, leak, stop, bad_config, *UPDATES)
 """In the order of the story."""

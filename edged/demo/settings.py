@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .container import MODELS
+
 APP = "detector"
 DEVICE = "demo-box"
 STAYS_STOPPED = 4.0
@@ -26,6 +28,16 @@ apps:
     container: {container}
     health: {{http: "http://127.0.0.1:{app}/health", every: 1s, timeout: 1s, failures: 2, start_period: 10s}}
     memory: {{warn: 60%, critical: 80%, for: 2s, leak: {{window: 12s, horizon: 1h}}}}
+    metrics:
+      url: http://127.0.0.1:{app}/metrics
+      every: 500ms
+      timeout: 500ms
+      latency: {{histogram: model_prediction_duration_seconds}}
+      errors: {{total: http_requests_total, failed: {{status: "5.."}}}}
+    model:
+      path: {MODELS}
+      delivery: mount
+      gate: {{window: 3s, min_samples: 10, latency: 10}}  # a laptop has other things to do, too
     restart: {{budget: 10, per: 10m, backoff: 200ms, max_backoff: 2s, reset_after: 5s, stop_timeout: 3s}}
 """
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from . import settings
 from .client import Client
 from .console import Console
-from .container import MEMORY, AppContainer, StageError, engine_url, model_folder
+from .container import MEMORY, AppContainer, StageError, engine_url, lay_slots, model_folder
 from .processes import Broker, Daemon, free_ports, mosquitto, wait
 from .timeline import Timeline
 
@@ -59,7 +59,8 @@ class Stage:
         ports = dict(zip(("app", "broker", "page"), free_ports(3), strict=True))
         model, program = model_folder(), mosquitto()  # what may be missing is asked for before anything is started
 
-        self.app = AppContainer(ports["app"], model)
+        slots = lay_slots(self.state / "models" / settings.APP, model)
+        self.app = AppContainer(ports["app"], model, slots)
         say("engine", f"Docker {self.app.engine} at {engine_url()}")
         strike.callback(self.app.remove)
         self.app.start()

@@ -1,4 +1,4 @@
-"""The whole story in about a minute: an app, five things that go wrong, and what edged makes of each."""
+"""The whole story in about a minute: an app, what goes wrong, what is put in, and what edged makes of each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tell(*, keep: bool, as_json: bool) -> int:
         signal.signal(number, _end)
     timeline = Timeline(sys.stderr if as_json else sys.stdout)
     began = time.monotonic()
-    timeline.heading("edged demo: a real inference app, a watchdog, and five things that go wrong")
+    timeline.heading("edged demo: a real inference app, a watchdog, five things that go wrong and four new models")
     with Stage(timeline, keep=keep) as stage:
         time.sleep(QUIET_BEFORE)
         outcomes: list[Outcome] = []

@@ -26,6 +26,8 @@ def look(patient: Patient) -> Iterator[Finding]:
         yield from broken(path, patient.errors)
         return
     yield judge(path, patient.loaded)
+    if patient.loaded.instead_of:
+        yield instead(patient.loaded)
     for problem in patient.loaded.warnings:
         yield warn("config", render([problem]), f"edit {path}, then: edged check -c {path}")
     yield from readable("config", path, patient.daemon, may(patient.daemon, "r", path))
@@ -50,6 +52,12 @@ def judge(path: Path, loaded: Loaded) -> Finding:
         found = f"{path} names no apps: only containers with the label edged.enable=true are recovered"
         return warn("config", found, f"edit {path}: apps: {{NAME: {{}}}}, or label containers: edged.enable=true")
     return ok("config", f"{path}: device {device}, {apps} app{'s' if apps != 1 else ''}")
+
+
+def instead(loaded: Loaded) -> Finding:
+    """Told as something to know, not to mend: whoever edits the file should not wonder."""
+    told = f"{loaded.path}, applied by a command, is in force instead of {loaded.instead_of} until that file changes"
+    return ok("config applied", told)
 
 
 def broken(path: Path, errors: tuple[Problem, ...]) -> Iterator[Finding]:

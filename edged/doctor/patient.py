@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import Struct
 
 from ..adapters.systemd import SystemdServices
+from ..app import applied
 from ..config import Config
-from ..config.load import Loaded, load, load_default
+from ..config.load import Loaded, load_default
 from ..config.problem import ConfigError, Problem
 from ..ports import PortError
 from .identity import Identity, current, of_user
@@ -82,7 +83,7 @@ def admit(
     if credstore is not None:
         env = {**env, "CREDENTIALS_DIRECTORY": str(credstore)}
     try:
-        loaded = load(path, env) if path is not None else load_default(env)
+        loaded = applied.current(path, env)
     except ConfigError as error:
         errors, loaded = error.errors, load_default(env)
     return Patient(

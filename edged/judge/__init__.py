@@ -16,14 +16,18 @@ from ..vocabulary import facts
 from ..vocabulary.actions import Action
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
-from ..vocabulary.state import AppState, Recovery, State
-from . import containers, deployment, disks, engine, gating, host, lifecycle, probes, recovery, resources
+from ..vocabulary.state import Answered, AppState, Recovery, State
+from . import containers, deployment, disks, engine, gating, host, lifecycle, own_config, probes, recovery, resources
 from .app import see, settle
 from .commands import received
 from .guard import refusal
 from .outcome import Judgement, View, earliest
 
 Rule = Callable[[State, Any, Config, float], Judgement]
+
+FINAL = ("succeeded", "failed", "rejected")
+ANSWERS_KEPT = 200
+"""Final answers that are remembered; a command that is older has expired anyway."""
 
 
 def nothing(state: State, fact: facts.Tick, config: Config, now: float) -> Judgement:
@@ -58,6 +62,9 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
         error=fact.error,
         result=fact.result,
     )
+    if own_config.concerns(state, fact):
+        judged = own_config.finished(state, fact, now)
+        return replace(judged, events=(ended, *judged.events))
     state = engine.restart_finished(state, fact, config, now).state
     app = state.apps.get(name)
     if app is None:
@@ -107,11 +114,12 @@ def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgeme
     turn.events.extend(first.events)
     turn.settle((*first.touched, *_due(first.state, now, first.touched)), before=state)
     looked = engine.look(turn.state, config, now)
-    turn.state = looked.state
-    turn.actions.extend(looked.actions)
-    turn.events.extend(looked.events)
+    tried = own_config.look(looked.state, now)
+    turn.state = tried.state
+    turn.actions.extend((*looked.actions, *tried.actions))
+    turn.events.extend((*looked.events, *tried.events))
     turn.guard()
-    return Judgement(_close_commands(turn.state, turn.events), tuple(turn.actions), tuple(turn.events))
+    return Judgement(_close_commands(turn.state, turn.events, now), tuple(turn.actions), tuple(turn.events))
 
 
 def _due(state: State, now: float, touched: tuple[str, ...]) -> list[str]:
@@ -200,15 +208,18 @@ def _recovery(state: State, name: str) -> Recovery | None:
     return app.kept.recovery if app is not None else None
 
 
-def _close_commands(state: State, events: list[Event]) -> State:
-    """A command with a final answer is not open any more."""
-    if not state.commands:
-        return state
-    ended = {e.id for e in events if isinstance(e, CommandAnswered) and e.status in ("succeeded", "failed", "rejected")}
+def _close_commands(state: State, events: list[Event], now: float) -> State:
+    """A command with a final answer is not open any more, and the answer is kept for whoever sends it again."""
+    answers = [e for e in events if isinstance(e, CommandAnswered) and e.status in FINAL]
+    new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason != "stopping"}
+    if new:
+        rows = [*state.answered.items(), *new.items()]
+        state = replace(state, answered=dict(rows[-ANSWERS_KEPT:]))
+    ended = {e.id for e in answers}
     open_ones = {k: v for k, v in state.commands.items() if k not in ended}
     return state if len(open_ones) == len(state.commands) else replace(state, commands=open_ones)
 
 
 def next_wake(state: State, config: Config) -> float | None:
     """When time alone will change something; ``None``: only a new fact will."""
-    return earliest(engine.wake_at(state, config), *(a.wake_at for a in state.apps.values()))
+    return earliest(engine.wake_at(state, config), own_config.wake_at(state), *(a.wake_at for a in state.apps.values()))

@@ -31,6 +31,7 @@ def readings(app: AppState, now: float) -> dict[str, Reading]:
         "CrashLoop": _crash_loop(app, now),
         "OomKilled": _oom(app, now),
         "RecoveryExhausted": _exhausted(app),
+        "DeploymentFailed": _stuck(app),
     }
 
 
@@ -133,6 +134,17 @@ def _exhausted(app: AppState) -> Reading:
         level="critical",
         summary=f"{app.name}: {recovery.attempts} recovery attempts did not help ({recovery.ailment})",
         advice="a person is needed; edged goes on trying slowly. `edged restart` tries at once",
+    )
+
+
+def _stuck(app: AppState) -> Reading:
+    if not app.kept.stuck:
+        return Reading(level=None, summary=f"{app.name} has what edged's records say")
+    return Reading(
+        level="critical",
+        summary=f"{app.name}: {app.kept.stuck}",
+        advice=f"see edged deployments and the container's logs; then deploy a good one, edged rollback {app.name}, "
+        f"or edged deploy {app.name} --cancel to leave it as it is",
     )
 
 

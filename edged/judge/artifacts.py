@@ -16,15 +16,18 @@ from ..vocabulary.actions import (
     VerifyArtifact,
     Where,
 )
-from ..vocabulary.deployments import SIDE, Artifact, Deployment, Kind, Placed
+from ..vocabulary.deployments import SIDE, Artifact, Deployment, Kind, Placed, Request
 from ..vocabulary.events import Event
 from ..vocabulary.state import AppState
+from .budget import backoff
 from .outcome import Outcome, View, earliest
 from .remedies import next_id
 
 QUARANTINED = 50
 """Bad digests that are remembered."""
 TIDY_SECONDS = 120.0
+INNOCENT = ("app_stopped", "no_container", "gate_container", "not_configured")
+"""Codes of failures that were people's doing: they say nothing against the new one."""
 
 
 def rules_of(app: AppState, kind: Kind) -> Model | AppConfigFile | None:
@@ -34,10 +37,14 @@ def rules_of(app: AppState, kind: Kind) -> Model | AppConfigFile | None:
 
 
 def where(app: AppState, kind: Kind) -> Where:
-    rules = rules_of(app, kind)
+    """A deployment under way ends where it began, whatever the configuration has become meanwhile."""
+    rules, running = rules_of(app, kind), app.kept.deployment
+    keep_slots = rules.keep if rules is not None else Where(kind, "", "mount").keep
+    if running is not None and running.request.kind == kind and running.delivery:
+        return Where(kind, running.path, running.delivery, keep_slots)
     if rules is None:  # taken out of the configuration meanwhile: only tidying is left
         return Where(kind, "", "mount")
-    return Where(kind, rules.path, rules.delivery, rules.keep)
+    return Where(kind, rules.path, rules.delivery, keep_slots)
 
 
 def placed(app: AppState, kind: Kind) -> Placed:
@@ -124,6 +131,10 @@ def _place(app: AppState, deployment: Deployment, action_id: str, wanted: Artifa
 
 def _reason(deployment: Deployment) -> str:
     what = "rollback" if deployment.request.digest else "deployment"
+    if deployment.again:
+        return (
+            f"{deployment.request.kind} {deployment.new.version} again, {deployment.phase}: the container is a new one"
+        )
     return f"{what} {deployment.request.id} by {deployment.request.origin}, {deployment.phase}"
 
 
@@ -150,6 +161,9 @@ def learn(app: AppState, deployment: Deployment, result: dict[str, Any]) -> tupl
         case "backing_up":
             old = replace(deployment.old, digest=str(result["digest"]))
             deployment = replace(deployment, old=old)
+        case "swapping" | "rolling_back":
+            known = replace(placed(app, deployment.request.kind), container=deployment.container, tries=0)
+            app = _know(app, deployment.request.kind, known)
     return app, deployment
 
 
@@ -157,6 +171,11 @@ def place(app: AppState, deployment: Deployment) -> AppState:
     """What the app has now, as far as this deployment changed it."""
     kind, known = deployment.request.kind, placed(app, deployment.request.kind)
     match deployment.phase:
+        case "failed" if deployment.again:
+            tries = known.tries + 1
+            known = replace(known, tries=tries, again_at=deployment.since + backoff(tries, 5.0, 300.0))
+        case _ if deployment.again:
+            return app
         case "swapping":
             known = replace(known, current=deployment.old)
         case "committed":
@@ -167,30 +186,39 @@ def place(app: AppState, deployment: Deployment) -> AppState:
                 highest=max(known.highest, deployment.new.sequence),
                 quarantined=tuple(d for d in known.quarantined if d != deployment.new.digest),
             )
-        case "rolling_back" if deployment.new.digest:
+        case "rolling_back" if deployment.new.digest and deployment.code not in INNOCENT:
             others = tuple(d for d in known.quarantined if d != deployment.new.digest)
             known = replace(known, quarantined=(*others, deployment.new.digest)[-QUARANTINED:])
         case _:
             return app
+    return _know(app, kind, known)
+
+
+def _know(app: AppState, kind: Kind, known: Placed) -> AppState:
     return replace(app, kept=replace(app.kept, placed={**app.kept.placed, kind: known}))
 
 
 def end(app: AppState, deployment: Deployment, events: tuple[Event, ...], view: View) -> Outcome:
     """It is over: what is not needed any more goes, and the next one may begin."""
-    known = placed(app, deployment.request.kind)
+    return tidy(replace(app, kept=replace(app.kept, deployment=None)), deployment.request, events, view)
+
+
+def tidy(app: AppState, ended: Request, events: tuple[Event, ...], view: View) -> Outcome:
+    """Also again, when edged itself ended in the middle of it."""
+    known = placed(app, ended.kind)
     app, action_id = next_id(app, view)
-    app = replace(app, kept=replace(app.kept, deployment=None, tidying=action_id))
+    app = replace(app, kept=replace(app.kept, tidying=action_id, ended=ended))
     pinned = (known.current.digest, known.previous.digest if known.previous is not None else "")
-    tidy = TidyArtifacts(
+    action = TidyArtifacts(
         id=action_id,
         subject=app.name + SIDE,
-        reason=_reason(deployment),
+        reason=f"the end of deployment {ended.id}",
         timeout=TIDY_SECONDS,
-        where=where(app, deployment.request.kind),
+        where=where(app, ended.kind),
         pinned=tuple(digest for digest in pinned if digest),
-        deployment=deployment.request.id,
+        deployment=ended.id,
     )
-    return Outcome(wake(app, view.now), (tidy,), events)
+    return Outcome(wake(app, view.now), (action,), events)
 
 
 def keep(app: AppState, deployment: Deployment) -> AppState:

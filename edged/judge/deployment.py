@@ -16,11 +16,12 @@ from ..vocabulary.deployments import ENDS, Artifact, Deployment, Phase
 from ..vocabulary.events import DeploymentChanged, Event
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.state import AppState
-from . import artifacts, gating, reloading
+from . import artifacts, gating, hindrance, redelivery, reloading
 from .answer import failed, running, succeeded
 from .budget import backoff, jitter
 from .outcome import Outcome, View
 from .remedies import next_id
+from .run import runs
 
 Make = Callable[[AppState, Deployment, str, View], Action]
 
@@ -59,7 +60,8 @@ TABLE: dict[Phase, Step] = {
 def begin(app: AppState, deployment: Deployment, view: View) -> Outcome:
     """The first phase. One that goes back to what is here already has nothing to fetch."""
     first: Phase = "verifying" if deployment.request.digest else "fetching"
-    return enter(app, deployment, first, view)
+    there = artifacts.where(app, deployment.request.kind)
+    return enter(app, replace(deployment, path=there.path, delivery=there.delivery), first, view)
 
 
 def step(app: AppState, view: View) -> Outcome:
@@ -72,8 +74,20 @@ def step(app: AppState, view: View) -> Outcome:
     rules = TABLE[deployment.phase]
     if deployment.action_id:
         return Outcome(artifacts.wake(app, deployment.deadline))
-    if rules.engine and not _engine(app, view):
+    unclear = hindrance.unclear(app, deployment, view)
+    if unclear is not None:
+        return Outcome(artifacts.wake(app, unclear))
+    hindered = hindrance.look(app, deployment, view)
+    if hindered is not None:
+        return fail(app, deployment, *hindered, view)
+    if hindrance.needs_engine(app, deployment, view) and not _engine(app, view):
+        if deployment.phase in hindrance.BACK and hindrance.gone(app, deployment, view):
+            # The next container begins with what is in place by then.
+            return enter(app, deployment, "rolled_back", view)
         return _wait_for_engine(app, deployment, view)
+    if hindrance.went_down(app, deployment):
+        # With the engine or the host: that says nothing of the new one. It has one more start, and is watched anew.
+        return enter(replace(app, kept=replace(app.kept, excused=False)), deployment, "reloading", view)
     if view.now >= deployment.deadline:
         return fail(app, deployment, "timeout", f"{deployment.phase} took longer than {rules.seconds:.0f} s", view)
     if rules.make is None:
@@ -83,6 +97,7 @@ def step(app: AppState, view: View) -> Outcome:
         return Outcome(artifacts.wake(app, deployment.next_at))
     app, action_id = next_id(app, view)
     made = replace(deployment, action_id=action_id, attempt=deployment.attempt + 1)
+    made = replace(made, container=app.container.id if app.container is not None else "")
     app = artifacts.keep(app, made)
     return Outcome(artifacts.wake(app, made.deadline), (rules.make(app, made, action_id, view),))
 
@@ -90,8 +105,11 @@ def step(app: AppState, view: View) -> Outcome:
 def _next(app: AppState, view: View) -> Outcome:
     """What has waited for its turn."""
     request = app.kept.waiting
-    if request is None or app.kept.tidying:
+    if app.kept.tidying:
         return Outcome(app)
+    if request is None:
+        app, again = redelivery.due(app, view)
+        return Outcome(app) if again is None else enter(app, again, "swapping", view)
     app = replace(app, kept=replace(app.kept, waiting=None))
     return begin(app, Deployment(request=request, began=view.now), view)
 
@@ -116,23 +134,33 @@ def _follow(found: reloading.Progress, view: View) -> Outcome:
 def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
     """The action of the phase came to its end."""
     deployment = app.kept.deployment
+    interrupted = fact.result.get("code") == "interrupted"
     if fact.action_id == app.kept.tidying:
+        if interrupted and app.kept.ended is not None:
+            return artifacts.tidy(app, app.kept.ended, (), view)
         return Outcome(artifacts.wake(replace(app, kept=replace(app.kept, tidying="")), view.now))
     if deployment is None or not deployment.action_id or fact.action_id != deployment.action_id:
         return Outcome(app)
     deployment = replace(deployment, action_id="")
+    if interrupted and TABLE[deployment.phase].make is None:
+        # Signal, call or smoke test: whether it was carried out, nobody knows. Again does no harm.
+        return Outcome(artifacts.wake(artifacts.keep(app, replace(deployment, attempt=0)), view.now))
     if deployment.phase in ("reloading", "reverting"):
         return _follow(reloading.told(app, deployment, fact, view), view)
     if deployment.phase == "gating":
         return _follow(gating.smoked(app, deployment, fact), view)
     rules = TABLE[deployment.phase]
     if fact.ok:
+        if deployment.phase != "rolling_back":
+            deployment = replace(deployment, code="", reason="")  # what an earlier attempt failed by is mended
         app, deployment = artifacts.learn(app, deployment, fact.result)
         return enter(app, deployment, rules.good, view)
     code = str(fact.result.get("code", "")) or "failed"
     if code in TRANSIENT and deployment.attempt < rules.attempts and view.now < deployment.deadline:
         wait = backoff(deployment.attempt, 1.0, 300.0) * jitter(f"{deployment.request.id}/{deployment.attempt}")
-        waiting = replace(deployment, next_at=view.now + wait, code=code, reason=fact.error)
+        waiting = replace(deployment, next_at=view.now + wait)
+        if deployment.phase != "rolling_back":  # what the new one failed by is what counts
+            waiting = replace(waiting, code=code, reason=fact.error)
         return Outcome(artifacts.wake(artifacts.keep(app, waiting), waiting.next_at))
     return fail(app, deployment, code, fact.error, view)
 
@@ -141,6 +169,9 @@ def fail(app: AppState, deployment: Deployment, code: str, why: str, view: View)
     """This phase did not do it. Before the swap that is all; after it the old one comes back."""
     phase = deployment.phase
     target = TABLE[phase].bad
+    if deployment.again:  # there is nothing else to go back to
+        target = "cancelled" if code in artifacts.INNOCENT else "failed"
+        return enter(app, replace(deployment, code=code, reason=why), target, view)
     if target == "rolling_back":
         deployment = replace(deployment, failed_at=view.now)
     if target == "failed":
@@ -156,18 +187,36 @@ def cancel(app: AppState, deployment: Deployment, why: str, view: View) -> Outco
 def enter(app: AppState, deployment: Deployment, phase: Phase, view: View) -> Outcome:
     """Goes on to another phase, and tells of it."""
     now, before = view.now, deployment.phase
+    if deployment.again and (phase == "gating" or (phase == "reloading" and not runs(app))):
+        phase = "committed"
     seconds = TABLE[phase].seconds if phase in TABLE else 0.0
     deployment = replace(
         deployment, phase=phase, since=now, deadline=now + seconds, attempt=0, next_at=0.0, action_id=""
     )
-    if phase == "swapping":
+    if phase == "swapping" and not deployment.again:
         deployment = gating.baseline(app, deployment)
+    if phase == "gating":
+        deployment = replace(deployment, first=None, checks=())
     app = artifacts.place(artifacts.keep(app, deployment), deployment)
     told = changed(app, deployment, before, view)
     events: tuple[Event, ...] = (told, *_answers(deployment, view))
     if phase in ENDS:
-        return artifacts.end(app, deployment, events, view)
+        app, held = _held(app, deployment, view)
+        return artifacts.end(app, deployment, (*events, *held), view)
     return Outcome(artifacts.wake(app, now), events=events)
+
+
+def _held(app: AppState, deployment: Deployment, view: View) -> tuple[AppState, tuple[Event, ...]]:
+    """After one that could not be undone a person has to look before anything else is put in."""
+    if deployment.phase in ("committed", "rolled_back") and app.kept.stuck:
+        return replace(app, kept=replace(app.kept, stuck="")), ()
+    if deployment.phase != "failed":
+        return app, ()
+    waiting, told = app.kept.waiting, tuple[Event, ...]()
+    if waiting is not None and not deployment.again:
+        why = f"{deployment.request.id} failed and could not be rolled back: look first, then deploy again"
+        told, waiting = failed(view.state, waiting.id, "held", why), None
+    return replace(app, kept=replace(app.kept, stuck=said(deployment), waiting=waiting)), told
 
 
 def changed(app: AppState, deployment: Deployment, before: Phase, view: View) -> DeploymentChanged:
@@ -203,8 +252,14 @@ def said(deployment: Deployment) -> str:
     """A line for people."""
     what = f"{deployment.new.name or deployment.request.kind} {deployment.new.version}".strip()
     match deployment.phase:
+        case "committed" if deployment.again:
+            return f"{what} was put in again: the container is a new one"
+        case "failed" if deployment.again:
+            return f"{what} could not be put in again, and the container is a new one without it: {deployment.reason}"
         case "committed":
             return f"{what} is in place and healthy"
+        case "rolled_back" if deployment.code in artifacts.INNOCENT:
+            return f"{what} was not tried to the end ({deployment.reason}); the one before is in place again"
         case "rolled_back":
             return f"{what} did not pass ({deployment.reason}); the one before is back and healthy"
         case "refused":

@@ -28,6 +28,10 @@ class Seen(Struct, frozen=True):
     watched: bool
     """The app tells of its traffic."""
     traffic: Signals | None
+    blind: str = ""
+    """Why its traffic cannot be seen now; empty: it can."""
+    patience: float = 0.0
+    """Seconds beyond the window that may be waited for traffic."""
 
 
 class Found(Struct, frozen=True):
@@ -69,12 +73,14 @@ def look(seen: Seen, baseline: Signals | None, rules: Gate) -> Found:
     if not seen.watched:
         return Found("pass", tuple(checks))
     count = seen.traffic.requests if seen.traffic is not None else 0.0
-    if count >= rules.min_samples:
+    if count >= rules.min_samples and not seen.blind:
         return Found("pass", tuple(checks))
+    if seen.seconds < rules.window + seen.patience:
+        return Found("open", tuple(checks))
     few = GateCheck(
         name="traffic",
         ok=False,
-        why=f"only {count:.0f} requests came, {rules.min_samples} are needed for a verdict",
+        why=seen.blind or f"only {count:.0f} requests came, {rules.min_samples} are needed for a verdict",
         observed=count,
         limit=float(rules.min_samples),
         samples=int(count),

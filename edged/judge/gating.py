@@ -55,6 +55,8 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
         restarts=sum(1 for death in app.kept.deaths if death > deployment.since),
         watched=app.config.metrics is not None,
         traffic=gate.between(deployment.first, app.traffic[-1] if app.traffic else None),
+        blind=_blind(app, view),
+        patience=_scrapes(app),
     )
     found = gate.look(seen, deployment.baseline, rules)
     deployment = replace(deployment, checks=found.checks)
@@ -64,7 +66,7 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
         case "pass":
             return Progress(app, "good")
         case "open":
-            return Progress(wake(app, until if view.now < until else view.now + 5.0), "open")
+            return Progress(wake(app, until if view.now < until else view.now + 1.0), "open")
         case "inconclusive" if not deployment.old.digest:
             # There is nothing to go back to, and it is well: better than nothing at all.
             return Progress(app, "good")
@@ -73,6 +75,22 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
     worst = found.failed
     assert worst is not None
     return Progress(app, "bad", f"gate_{worst.name}", worst.why)
+
+
+def _scrapes(app: AppState) -> float:
+    """Seconds within which two scrapes come in any case."""
+    rules = app.config.metrics
+    return 2.0 * (rules.every + rules.timeout) if rules is not None else 0.0
+
+
+def _blind(app: AppState, view: View) -> str:
+    """A page that was there and is not any more says nothing good of what came since."""
+    if app.config.metrics is None:
+        return ""
+    if error := app.broken.get("metrics"):
+        return f"its metrics cannot be read any more: {error}"
+    silent = view.now - app.traffic[-1].at if app.traffic else 0.0
+    return f"its metrics have not been read for {silent:.0f} s" if silent > _scrapes(app) else ""
 
 
 def _smoke(app: AppState, deployment: Deployment, view: View) -> Progress:

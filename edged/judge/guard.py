@@ -11,14 +11,19 @@ from ..vocabulary.actions import (
     BackUpArtifact,
     CallHook,
     CaptureEvidence,
+    CheckConfig,
     FetchBundle,
+    KeepConfig,
     PlaceArtifact,
+    ReloadConfig,
     RestartContainer,
     RestartEngine,
     SignalContainer,
     SmokeTest,
     StartContainer,
     TidyArtifacts,
+    TryConfig,
+    UndoConfig,
     UnpauseContainer,
     ValidateArtifact,
     VerifyArtifact,
@@ -37,6 +42,7 @@ DEPLOYING = (
     SmokeTest,
     TidyArtifacts,
 )
+OWN = (ReloadConfig, CheckConfig, TryConfig, KeepConfig, UndoConfig)
 
 
 def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> str:
@@ -45,6 +51,8 @@ def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> s
         return f"another action on {action.subject} is under way"
     if isinstance(action, RestartEngine):
         return _engine(action, state)
+    if isinstance(action, OWN):
+        return _own(action, state)
     app = state.apps.get(action.subject.removesuffix(SIDE))
     if app is None:
         # What edged paused it lets go on, even when it does not watch it any more.
@@ -76,6 +84,14 @@ def _deploying(action: Action, app: AppState, state: State) -> str:
     if deployment is None or deployment.action_id != action.id:
         return f"no deployment of {action.subject} asked for it"
     return ""
+
+
+def _own(action: Action, state: State) -> str:
+    """About edged's own configuration."""
+    if state.stopping:
+        return "edged is stopping"
+    trial = state.config.trial
+    return "" if trial is not None and trial.action_id == action.id else "no command asked for it"
 
 
 def _engine(action: RestartEngine, state: State) -> str:

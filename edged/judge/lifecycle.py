@@ -24,7 +24,7 @@ from ..vocabulary.facts import (
     StorageSeen,
 )
 from ..vocabulary.state import AppState, DependencyState, Kept, State, Streak
-from . import disks, reload, run
+from . import disks, own_config, reload, run
 from .engine import SHUTDOWN
 from .outcome import Judgement
 from .vanished import farewell
@@ -85,14 +85,16 @@ def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) 
         state.config,
         digest=fact.digest,
         path=fact.path,
+        instead_of=fact.instead_of,
         loaded_at=fact.at,
         errors=(),
         reloads=state.config.reloads + (not first),
     )
     host, unwatched = disks.unwatched(state.host, config, now)
     new = replace(state, apps=apps, dependencies=dependencies, config=record, host=host)
-    events: tuple[Event, ...] = (*(() if first else (told,)), *farewell(state, new, now), *unwatched)
-    return Judgement(new, actions, events, touched=tuple(apps))
+    left = own_config.resumed(new, fact) if first else Judgement(new, events=(told,))
+    events: tuple[Event, ...] = (*left.events, *farewell(state, new, now), *unwatched)
+    return Judgement(left.state, actions, events, touched=tuple(apps))
 
 
 def _dependency(old: DependencyState | None, name: str, fact: ConfigLoaded) -> DependencyState:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..config import ReloadBy
 from ..vocabulary.actions import Action, CallHook, SignalContainer
 from ..vocabulary.deployments import Deployment
 from ..vocabulary.events import Event
@@ -37,27 +38,34 @@ class Progress(Struct, frozen=True):
 
 def look(app: AppState, deployment: Deployment, view: View) -> Progress:
     """Begins the reload, then waits for the app to be healthy."""
+    if deployment.phase == "reverting" and app.condition == "stopped":
+        return Progress(app, "good")  # the next start is with the old one, and is not edged's to make
     if deployment.attempt == 0:
         return _begin(app, deployment, view)
     recovery, now = app.kept.recovery, view.now
-    if recovery.command == mark(deployment):
+    if recovery.phase != "idle":  # its own restart, which another run of edged may have begun
         return Progress(wake(app, deployment.deadline), "open")
-    if app.condition == "healthy" and now >= deployment.next_at:
-        return Progress(app, "good")
-    if app.condition == "healthy":
+    if now < deployment.next_at:
         return Progress(wake(app, deployment.next_at), "open")
+    if app.condition == "healthy":
+        return Progress(app, "good")
     if deployment.phase == "reverting" and not deployment.old.digest:
         return Progress(app, "good")  # it had nothing before, and is no worse off now
     # A restart has been given all the time it may take by the recovery machine; the others have none of their own.
     limit = deployment.next_at + WITHIN + app.config.health.start_period
     if app.condition == "starting" and now < limit:
         return Progress(wake(app, limit), "open")
+    if deployment.phase == "reverting" and deployment.attempt == 1 and _how(app, deployment) != "restart":
+        health = app.config.health
+        soon = deployment.next_at + health.successes * (health.every + health.timeout)
+        if now < soon:  # it may be well already, and nobody has looked yet
+            return Progress(wake(app, soon), "open")
+        return _restart(app, deployment, view, attempt=2)
     return Progress(app, "bad", "unhealthy", f"{app.name} is {app.condition}: {app.reason}")
 
 
 def _begin(app: AppState, deployment: Deployment, view: View) -> Progress:
-    rules = rules_of(app, deployment.request.kind)
-    how = rules.reload if rules is not None else "restart"
+    how = _how(app, deployment)
     if how == "restart" or not runs(app) or app.condition in ("paused", "restarting"):
         return _restart(app, deployment, view)
     app, action_id = next_id(app, view)
@@ -75,12 +83,17 @@ def _begin(app: AppState, deployment: Deployment, view: View) -> Progress:
     return Progress(wake(keep(app, made), made.deadline), "open", actions=(action,))
 
 
-def _restart(app: AppState, deployment: Deployment, view: View) -> Progress:
+def _how(app: AppState, deployment: Deployment) -> Literal["restart"] | ReloadBy:
+    rules = rules_of(app, deployment.request.kind)
+    return rules.reload if rules is not None else "restart"
+
+
+def _restart(app: AppState, deployment: Deployment, view: View, attempt: int = 1) -> Progress:
     """By the recovery machine, which verifies it, and knows what is its own doing."""
     if app.kept.recovery.phase != "idle":
         return Progress(wake(app, view.now + 1.0), "open")  # what edged had begun before comes to its end first
     remedy = "restart" if runs(app) else "start"
-    app = keep(app, replace(deployment, attempt=1, next_at=view.now))
+    app = keep(app, replace(deployment, attempt=attempt, next_at=view.now))
     recovery = replace(app.kept.recovery, command=mark(deployment), ailment="", held="")
     app = replace(app, kept=replace(app.kept, recovery=recovery))
     begun = perform(app, remedy, f"deployment {deployment.request.id}", view)

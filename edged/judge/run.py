@@ -55,7 +55,7 @@ def begun(app: AppState) -> bool:
     recovery = app.kept.recovery
     if app.started_at is not None and app.started_at >= recovery.acted_at:
         return True
-    return recovery.carried_at > 0.0 and app.known_since >= recovery.acted_at
+    return recovery.carried_at > 0.0 and app.known_since > recovery.acted_at
 
 
 def under_way(app: AppState) -> bool:
@@ -124,7 +124,7 @@ def unmeasured(app: AppState) -> AppState:
     if any(alerts[name].warn_since is not None for name in RESOURCE_ALERTS if name in alerts):
         alerts = {n: _unripe(a) if n in RESOURCE_ALERTS else a for n, a in alerts.items()}
         app = replace(app, kept=replace(app.kept, alerts=alerts))
-    return replace(app, probe=Streak(), usage=None, cpu=Cpu(), trend=Trend())
+    return replace(app, probe=Streak(), usage=None, cpu=Cpu(), trend=Trend(), traffic=())
 
 
 def _unripe(alert: Alert) -> Alert:

@@ -55,8 +55,16 @@ class MetricsJob(Job, frozen=True, kw_only=True):
 
 
 DISK_TIMEOUT = 5.0
+HURRY = 0.25
+"""Seconds between probes of an app that starts. They count for nothing until one is good or its time is over."""
 SLACK = 1.0
 """Seconds that a check may take beyond its own time-out before it counts as hung."""
+
+
+def hurried(app: AppState) -> bool:
+    """It has just started and has not answered yet: the sooner that it does is known, the better."""
+    probe = app.probe
+    return app.condition == "starting" and probe.verdict == "unknown" and not probe.good and not probe.bad
 
 
 def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]:
@@ -89,7 +97,7 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
                     check="probe",
                     subject=app.name,
                     kind="app",
-                    every=health.every,
+                    every=min(health.every, HURRY) if hurried(app) else health.every,
                     timeout=health.timeout,
                     deadline=health.timeout + SLACK,
                     http=health.http,

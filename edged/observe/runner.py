@@ -79,15 +79,17 @@ class JobRunner:
             self._lock.notify_all()
 
     def update(self, jobs: Mapping[Key, Job]) -> None:
-        """Replaces the set of jobs. One that is not changed keeps its rhythm; a new one runs at once."""
+        """Replaces the set of jobs. One that is not changed keeps its rhythm; a new or quicker one runs at once."""
         with self._lock:
             if jobs == self._jobs:
                 return
             now = self._monotonic()
             for key, job in jobs.items():
                 old = self._jobs.get(key)
-                if old is None or old.every != job.every:
+                if old is None or job.every < old.every:
                     self._push(key, now)
+                elif job.every > old.every:
+                    self._push(key, now + job.every)
             for key in self._jobs.keys() - jobs.keys():
                 self._entry.pop(key, None)
             self._jobs = dict(jobs)

@@ -34,7 +34,13 @@ def severity(event: ev.Event) -> str:
             return event.severity
         case ev.RecoveryGaveUp() | ev.EventsDropped() | ev.DeploymentChanged(new="failed"):
             return "critical"
-        case ev.RecoveryFailed() | ev.ConfigRefused() | ev.AlertFlapping() | ev.RecoveryHeld():
+        case (
+            ev.RecoveryFailed()
+            | ev.ConfigRefused()
+            | ev.ConfigTrial(state="undone")
+            | ev.AlertFlapping()
+            | ev.RecoveryHeld()
+        ):
             return "warning"
         case ev.DeploymentChanged(new="rolling_back" | "rolled_back" | "refused"):
             return "warning"
@@ -98,6 +104,15 @@ def sentence(event: ev.Event) -> str:
             return f"configuration {event.path} is in force; changed: {', '.join(event.changed) or 'nothing'}"
         case ev.ConfigRefused():
             return f"configuration {event.path} refused, the one before stays in force: {'; '.join(event.errors)}"
+        case ev.ConfigTrial(state="begun"):
+            return f"configuration {event.digest[:19]} is on trial for {_s(event.seconds)}; {event.before[:19]} is kept"
+        case ev.ConfigTrial(state="kept"):
+            return f"configuration {event.digest[:19]} has stood its trial and is kept"
+        case ev.ConfigTrial():
+            return (
+                f"configuration {event.digest[:19]} has not stood its trial [{event.code}]: {event.reason}; "
+                f"{event.before[:19]} is in force"
+            )
         case ev.CheckBroken():
             if event.broken:
                 return f"{who}: the check {event.check} cannot be made, so nothing is concluded from it: {event.error}"

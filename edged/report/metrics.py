@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..vocabulary import events as ev
+from ..vocabulary.deployments import ENDS
 from .snapshot import Snapshot, alerts
 
 DETECT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -38,6 +39,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.actions: Counter[tuple[str, str]] = Counter()
+        self.deployments: Counter[tuple[str, str]] = Counter()
         self.reloads: Counter[str] = Counter({"ok": 0, "refused": 0})
         self.dropped = 0
         self.detect = Buckets(DETECT_BUCKETS)
@@ -51,6 +53,8 @@ class Counters:
                 self.reloads["ok"] += 1
             case ev.ConfigRefused():
                 self.reloads["refused"] += 1
+            case ev.DeploymentChanged(new=result) if result in ENDS:
+                self.deployments[event.subject, result] += 1
             case ev.RecoveryStarted():
                 self.detect.observe(event.detected_after)
             case ev.RecoverySucceeded():
@@ -134,6 +138,7 @@ def _apps(shot: Snapshot) -> Iterator[Any]:
         throttled.add_metric([name], usage.throttled_seconds)
         oom.add_metric([name], float(usage.oom_kills))
     yield from (up, healthy, maintenance, circuit, memory, limit, pids, cpu, throttled, oom, restarts, probe)
+    yield from _placed(shot)
     ok = GaugeMetricFamily("edged_dependency_up", "1 when the dependency answers", labels=["dependency"])
     for name, dependency in shot.state.dependencies.items():
         if dependency.streak.verdict != "unknown":
@@ -143,6 +148,21 @@ def _apps(shot: Snapshot) -> Iterator[Any]:
     for name, subject, alert in alerts(shot.state):
         firing.add_metric([name, alert.severity or "", subject], 1.0)
     yield firing
+
+
+def _placed(shot: Snapshot) -> Iterator[Any]:
+    """What each app has: the digest is a label of a gauge that is always 1, as is the way with versions."""
+    from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+    info = InfoMetricFamily("edged_app", "What is deployed to the app", labels=["app", "kind"])
+    running = GaugeMetricFamily("edged_deployment_running", "1 while a deployment is under way", labels=["app"])
+    for name, app in shot.state.apps.items():
+        if app.config.model is not None or app.config.app_config is not None:
+            running.add_metric([name], float(app.kept.deployment is not None))
+        for kind, placed in app.kept.placed.items():
+            now = placed.current
+            info.add_metric([name, kind], {"name": now.name, "version": now.version, "digest": now.digest})
+    yield from (info, running)
 
 
 def _host(shot: Snapshot) -> Iterator[Any]:
@@ -212,6 +232,12 @@ def _own(shot: Snapshot, counters: Counters, vitals: Vitals) -> Iterator[Any]:
     for (action, result), number in sorted(counters.actions.items()):
         actions.add_metric([action, result], float(number))
     yield actions
+    deployments = CounterMetricFamily(
+        "edged_deployments", "Deployments that came to their end", labels=["app", "result"]
+    )
+    for (app, result), number in sorted(counters.deployments.items()):
+        deployments.add_metric([app, result], float(number))
+    yield deployments
     reloads = CounterMetricFamily("edged_config_reloads", "Configuration reloads", labels=["result"])
     for result, number in sorted(counters.reloads.items()):
         reloads.add_metric([result], float(number))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
-from ..ports import Request, Response, Routes, StorageError, StoredEvent
+from ..ports import PortError, Request, Response, Routes, StorageError, StoredEvent
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived, Fact
 from .answers import FINAL, Answers
@@ -25,6 +25,19 @@ COMMAND_TIMEOUT = 300.0
 HISTORY_LIMIT = 1000
 
 
+class Bundles(Protocol):
+    """What is handed over through the socket, since the daemon does not see what its caller sees."""
+
+    def sees(self, path: str) -> dict[str, int]:
+        """Device and inode of what is there; empty: nothing that could be read."""
+
+    def take(self, stream: BinaryIO, length: int) -> str:
+        """Where it is kept. Raises ``PortError``."""
+
+    def drop(self, path: str) -> bool:
+        """Whether there was anything. Raises ``PortError``."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """Where the pages get their content."""
 
@@ -38,6 +51,7 @@ class Source(msgspec.Struct, frozen=True):
     now: Callable[[], float]
     post: Callable[[Fact], None]
     answers: Answers
+    bundles: Bundles
 
 
 def public_routes(source: Source) -> Routes:
@@ -57,6 +71,9 @@ def local_routes(source: Source) -> Routes:
         ("GET", "/v1/status"): lambda request: _status(source),
         ("GET", "/v1/events"): lambda request: _events(source, request),
         ("POST", "/v1/commands"): lambda request: _command(source, request),
+        ("GET", "/v1/bundles"): lambda request: _json(source.bundles.sees(_path(request))),
+        ("PUT", "/v1/bundles"): lambda request: _take(source, request),
+        ("DELETE", "/v1/bundles"): lambda request: _drop(source, request),
     }
 
 
@@ -120,6 +137,27 @@ def _events(source: Source, request: Request) -> Response:
     except StorageError as error:
         return _json({"error": str(error)}, 503)
     return Response(200, b"[" + b",".join(row.payload for row in rows) + b"]\n")
+
+
+def _path(request: Request) -> str:
+    return request.query.get("path", [""])[0]
+
+
+def _take(source: Source, request: Request) -> Response:
+    """Keeps a bundle until it is deployed; answers with the path to deploy it from."""
+    if request.stream is None:
+        return _json({"error": "there is no bundle in the request"}, 400)
+    try:
+        return _json({"path": source.bundles.take(request.stream, request.length)})
+    except PortError as error:
+        return _json({"error": str(error)}, 507 if isinstance(error, StorageError) else 400)
+
+
+def _drop(source: Source, request: Request) -> Response:
+    try:
+        return _json({"dropped": source.bundles.drop(_path(request))})
+    except PortError as error:
+        return _json({"error": str(error)}, 503)
 
 
 class CommandRequest(msgspec.Struct, forbid_unknown_fields=True):

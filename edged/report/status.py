@@ -26,6 +26,8 @@ def status(shot: Snapshot, report: dict[str, Any]) -> dict[str, Any]:
         "config": {
             "digest": state.config.digest,
             "path": state.config.path,
+            "instead_of": state.config.instead_of,
+            "trial": trial(shot),
             "loaded": rfc3339(shot.unix(state.config.loaded_at)),
             "errors": list(state.config.errors),
             "reloads": state.config.reloads,
@@ -45,6 +47,20 @@ def status(shot: Snapshot, report: dict[str, Any]) -> dict[str, Any]:
         "apps": {name: app(shot, a) for name, a in sorted(state.apps.items())},
         "dependencies": {name: dependency(d) for name, d in sorted(state.dependencies.items())},
         "alerts": [alert(shot, name, subject, a) for name, subject, a in alerts(state)],
+    }
+
+
+def trial(shot: Snapshot) -> dict[str, Any] | None:
+    """Of edged's own configuration."""
+    seen = shot.state.config.trial
+    if seen is None or seen.type == "edged.reload":
+        return None
+    return {
+        "phase": seen.phase,
+        "digest": seen.digest,
+        "before": seen.before,
+        "by": seen.origin,
+        "until": rfc3339(shot.unix(seen.until)) if seen.until else None,
     }
 
 

@@ -150,6 +150,37 @@ class TidyArtifacts(Action, frozen=True, kw_only=True):
     """Whose staging folder may go."""
 
 
+class ReloadConfig(Action, frozen=True, kw_only=True):
+    """Read edged's own configuration anew and put it in force, as SIGHUP does."""
+
+
+class CheckConfig(Action, frozen=True, kw_only=True):
+    """Is this text a configuration that edged could put in force now?"""
+
+    text: str
+    """May hold passwords."""
+
+    journalled: ClassVar[bool] = False
+
+
+class TryConfig(Action, frozen=True, kw_only=True):
+    """Put what was checked in force, without keeping it: a restart brings the one before back."""
+
+    digest: str
+
+
+class KeepConfig(Action, frozen=True, kw_only=True):
+    """Make what is on trial outlive restarts."""
+
+    digest: str
+
+
+class UndoConfig(Action, frozen=True, kw_only=True):
+    """Put the configuration from before the trial back in force."""
+
+    digest: str
+
+
 AnyAction = (
     CaptureEvidence
     | StartContainer
@@ -167,5 +198,10 @@ AnyAction = (
     | CallHook
     | SmokeTest
     | TidyArtifacts
+    | ReloadConfig
+    | CheckConfig
+    | TryConfig
+    | KeepConfig
+    | UndoConfig
 )
 """Every action, for decoding."""

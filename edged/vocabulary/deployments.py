@@ -57,6 +57,12 @@ class Placed(Struct, frozen=True):
     """The highest sequence that was ever committed."""
     quarantined: tuple[str, ...] = ()
     """Digests that failed here, the newest last."""
+    container: str = ""
+    """Id of the container that ``current`` was put in. A copy is lost with it."""
+    tries: int = 0
+    """Failures in a row to put it in again, in a container that was made anew."""
+    again_at: float = 0.0
+    """No further try before."""
 
 
 class Traffic(Struct, frozen=True):
@@ -134,3 +140,10 @@ class Deployment(Struct, frozen=True, kw_only=True):
     """The bundle brings inputs to try the app itself with."""
     failed_at: float = 0.0
     """When the gate was seen to fail."""
+    container: str = ""
+    """Id of the container that the last action was about."""
+    path: str = ""
+    """Where the app has it and how it gets there, as configured when this began: it ends as it began."""
+    delivery: str = ""
+    again: bool = False
+    """What is in place by edged's records is put in again: the container was made anew."""

@@ -185,6 +185,22 @@ class ConfigRefused(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "config.refused"
 
 
+class ConfigTrial(Event, frozen=True, kw_only=True):
+    """A command gave edged another configuration, and edged tries it."""
+
+    state: Literal["begun", "kept", "undone"]
+    digest: str
+    before: str
+    """Digest of what was in force."""
+    seconds: float
+    """How long it has to prove itself."""
+    code: str = ""
+    """With ``undone``: ``broker``, ``engine``, ``interrupted`` …"""
+    reason: str = ""
+
+    type: ClassVar[str] = "config.trial"
+
+
 class CheckBroken(Event, frozen=True, kw_only=True):
     """A check cannot be carried out; said when it begins, and once more when it ends."""
 
@@ -267,6 +283,7 @@ AnyEvent = (
     | MaintenanceChanged
     | ConfigReloaded
     | ConfigRefused
+    | ConfigTrial
     | CheckBroken
     | CommandAnswered
     | DeploymentChanged

@@ -159,6 +159,8 @@ class ConfigLoaded(Fact, frozen=True, kw_only=True):
 
     digest: str
     path: str
+    instead_of: str = ""
+    """The file that it is in force instead of, when a command applied it."""
     changed: tuple[str, ...] = ()
     """Key paths that differ from the configuration before, e.g. ``apps.detector.memory``."""
 

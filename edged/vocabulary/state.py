@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .deployments import Deployment, Kind, Placed, Request, Traffic
-from .events import Severity
+from .events import CommandAnswered, Severity
 from .world import Container, Disk, HostSample, Usage
 
 Condition = Literal["unknown", "missing", "stopped", "down", "restarting", "paused", "starting", "healthy", "unhealthy"]
@@ -154,6 +154,10 @@ class Kept(Struct, frozen=True):
     """The deployment that comes next."""
     tidying: str = ""
     """Action that cleans up after the one before: the next one waits for it."""
+    stuck: str = ""
+    """Why the last deployment could neither be finished nor undone; empty: it could."""
+    ended: Request | None = None
+    """The one before."""
 
 
 class AppState(Struct, frozen=True):
@@ -234,14 +238,46 @@ class HostState(Struct, frozen=True):
     broken: dict[str, str] = {}
 
 
+class Trial(Struct, frozen=True):
+    """A command about edged's own configuration, while it is carried out."""
+
+    command: str
+    """Its id."""
+    type: str
+    origin: str
+    phase: Literal["reloading", "checking", "taking", "watching", "keeping", "undoing"]
+    action_id: str
+    hold: float = 0.0
+    """Seconds that the new one has to prove itself."""
+    before: str = ""
+    """Digest of what was in force."""
+    digest: str = ""
+    """Of what is on trial."""
+    since: float = 0.0
+    """When it was put in force."""
+    until: float = 0.0
+    engine: bool = False
+    """The container engine answered before: it must do so again."""
+    broker: bool = False
+    """The broker was reached before: it must be again."""
+    fresh: bool = False
+    """The way to the broker is another one: only a new connection counts."""
+    code: str = ""
+    why: str = ""
+    """With ``undoing``."""
+
+
 class ConfigState(Struct, frozen=True):
     digest: str = ""
     path: str = ""
+    instead_of: str = ""
+    """The file that what a command applied is in force instead of, until that file changes."""
     loaded_at: float = 0.0
     errors: tuple[str, ...] = ()
     """Of the last reload, when it was refused."""
     reloads: int = 0
     refused: int = 0
+    trial: Trial | None = None
 
 
 class CommandState(Struct, frozen=True):
@@ -252,6 +288,13 @@ class CommandState(Struct, frozen=True):
     app: str
     origin: str
     since: float
+
+
+class Answered(Struct, frozen=True):
+    """A command that came to its end: asked again, it gets the same answer."""
+
+    at: float
+    answer: CommandAnswered
 
 
 class State(Struct, frozen=True):
@@ -267,6 +310,8 @@ class State(Struct, frozen=True):
     dependencies: dict[str, DependencyState] = {}
     config: ConfigState = ConfigState()
     commands: dict[str, CommandState] = {}
+    answered: dict[str, Answered] = {}
+    """The last ones, by id."""
     broker: bool = False
     broker_detail: str = ""
     broker_since: float = 0.0

@@ -209,7 +209,7 @@ class Rig:
         patch.setattr(Blackbox, "disarm", lambda self: None)
         patch.setattr(composition, "Inbox", Seen)
         for port, name in (
-            ("Notifier", "SystemdNotifier"), ("EvidenceStore", "EvidenceFolder"),
+            ("Notifier", "SystemdNotifier"), ("EvidenceStore", "EvidenceFolder"), ("OwnConfig", "OwnConfigTrial"),
         ):  # fmt: skip
             real = getattr(composition, name)
             patch.setattr(composition, name, lambda *args, real=real, port=port: before(port, real(*args)))

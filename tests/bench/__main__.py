@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import bundles, cost, device, endurance, footprint, kills, outbox, recovery, spool
+from . import bundles, cost, deploy, device, endurance, footprint, kills, outbox, recovery, spool
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -33,6 +33,10 @@ BENCHES: dict[str, Bench] = {
     "security": lambda e, f, a: device.security(e),
     "spool": lambda e, f, a: spool.full(e, f, max(3, a.count // 4)),
     "bundles": lambda e, f, a: [bundles.fetch(f, max(3, a.count // 4))],
+    "swap": lambda e, f, a: [deploy.restarting(e, f, max(10, a.count))],
+    "signal": lambda e, f, a: [deploy.signalled(e, f, max(5, a.count // 2))],
+    "rollback": lambda e, f, a: [deploy.bad(e, f, max(10, a.count))],
+    "deployments": lambda e, f, a: [deploy.memory(e, f, 50)],
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 import yaml
 
+from edged.adapters.artifacts import links, slots
+from edged.adapters.artifacts.layout import Home
 from edged.config import Config
 from edged.config.load import load
 from edged.config.problem import ConfigError
@@ -179,6 +181,8 @@ def test_the_configuration_is_in_order(tmp_path: Path) -> None:
     assert shown.apps[settings.APP].container == "edged-demo-1"
     assert shown.docker.restart.after == 0.0  # the demo must never restart somebody's engine
     assert shown.discover == "off"  # nor touch their containers
+    model = shown.apps[settings.APP].model
+    assert model is not None and (model.path, model.delivery) == (container.MODELS, "mount")
 
 
 def test_the_bad_configuration_has_two_mistakes(tmp_path: Path) -> None:
@@ -190,6 +194,22 @@ def test_the_bad_configuration_has_two_mistakes(tmp_path: Path) -> None:
 
 def test_the_model_is_found() -> None:
     assert (container.model_folder() / "model.onnx").is_file()
+
+
+def test_the_updates_are_found_and_one_that_is_missing_is_said() -> None:
+    for name in ("good", "wrong", "slow", "crash"):
+        assert (container.update_folder(name) / "manifest.json").is_file()
+    with pytest.raises(container.StageError, match="install edged again"):
+        container.update_folder("none")
+
+
+def test_the_first_model_lies_in_a_slot_as_edged_makes_them(tmp_path: Path) -> None:
+    folder = container.lay_slots(tmp_path / "models" / settings.APP, container.model_folder())
+    place = Home(folder, tmp_path / "staging", 0o755)
+    digest = links.read(place, "current")
+    assert slots.check(place.slot(digest), digest).digest == digest
+    assert f"{folder}:{container.MODELS}:ro" in container.mounts(folder)
+    assert not any(container.MODELS in mount.split(":") for mount in container.mounts(None))
 
 
 def test_mounts_do_not_lie_within_each_other(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -51,6 +51,7 @@ class World(Dockerd):
         self.told: list[tuple[float, Event]] = []
         self.asked: list[tuple[float, act.Action]] = []
         self.boot = 0
+        self.commands = 0
         self.differ = Differ({})
         self.engine_up = True
         self.hangs = False
@@ -91,7 +92,7 @@ class World(Dockerd):
         self._serial += 1
         heapq.heappush(self._heap, (self.now + delay, self._serial, do))
 
-    def run(self, seconds: float) -> World:
+    def run(self, seconds: float) -> Self:
         """Lets time go by: what is planned happens, and the judge is woken when it asked for it."""
         end, turns = self.now + seconds, 0
         while True:
@@ -111,7 +112,7 @@ class World(Dockerd):
         self.now = end
         return self
 
-    def until(self, done: Callable[[], bool], within: float = 600.0) -> World:
+    def until(self, done: Callable[[], bool], within: float = 600.0) -> Self:
         """Runs until ``done``, in steps of a tenth of a second."""
         end = self.now + within
         while not done():
@@ -182,21 +183,21 @@ class World(Dockerd):
         self.alive = False
         self.generation += 1
 
-    def restart_edged(self, away: float = 1.0) -> World:
+    def restart_edged(self, away: float = 1.0) -> Self:
         self.kill_edged()
         self.run(away)
         self.begin(end="crash")
         return self
 
-    def reload(self, config: Config, changed: tuple[str, ...] = ()) -> World:
+    def reload(self, config: Config, changed: tuple[str, ...] = ()) -> Self:
         self.config = config
         self.feed(facts.ConfigLoaded(at=self.now, digest="e", path="p", changed=changed))
         return self
 
-    def command(self, kind: str, **args: Any) -> World:
-        fact = facts.CommandReceived(
-            at=self.now, id=f"c{len(self.told)}", type=kind, args=args, origin="local:uid=1(ann)"
-        )
+    def command(self, kind: str, *, identity: str = "", **args: Any) -> Self:
+        self.commands += 1
+        identity = identity or f"c{self.commands}"
+        fact = facts.CommandReceived(at=self.now, id=identity, type=kind, args=args, origin="local:uid=1(ann)")
         self.feed(fact)
         return self
 
@@ -225,7 +226,7 @@ class World(Dockerd):
 
         self.at(self.delay(), answer)
 
-    def inspect(self, name: str) -> World:
+    def inspect(self, name: str) -> Self:
         asked, seen = self.now, self.seen(self.boxes[name])
         self.feed(facts.ContainerInspected(at=asked, container=seen))
         return self
@@ -405,7 +406,7 @@ class World(Dockerd):
             found |= {n for n, a in self.state.engine.alerts.items() if a.severity}
         return found
 
-    def forget(self) -> World:
+    def forget(self) -> Self:
         """Looks only at what comes from now on."""
         self.told.clear()
         self.asked.clear()

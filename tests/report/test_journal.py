@@ -17,6 +17,7 @@ FILL: dict[str, Any] = {
     "new": "healthy",
     "status": "succeeded",
     "by": "edged",
+    "state": "undone",
 }
 
 

@@ -45,10 +45,12 @@ def test_the_demo_verifies_every_recovery(engine: Engine, environment: dict[str,
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=120)
     story = f"{done.stderr}\n{done.stdout}"
     assert done.returncode == 0, story
-    assert time.monotonic() - began <= 90.0, story
+    assert time.monotonic() - began <= 100.0, story
     shown = json.loads(done.stdout)
     assert shown["ok"], story
-    assert [scene["name"] for scene in shown["scenes"]] == ["kill", "hang", "leak", "stop", "bad config"]
+    assert [scene["name"] for scene in shown["scenes"]] == [
+        "kill", "hang", "leak", "stop", "bad config", "good update", "wrong model", "slow model", "crashing model",
+    ]  # fmt: skip
     assert all(scene["verified"] for scene in shown["scenes"]), story
     assert (shown["events"]["first"], shown["events"]["missing"]) == (1, [])
     assert left_behind(engine, folder) == []

@@ -14,6 +14,7 @@ from ...bundles.dsse import CheckSignature
 from ...config.problem import ConfigError
 from ...ports import ArtifactError, Containers, ModelRuntime, StorageError
 from ...vocabulary.actions import Where
+from ..incoming import Incoming
 from . import backup, copy, links, mount, slots, staging, tidying, trying
 from .container import Inside
 from .content import Content, as_file
@@ -49,11 +50,18 @@ class ArtifactStore:
         self._device = device
         self._wall = wall
         self._smoke = smoke
+        self._incoming = Incoming(state)
 
     def fetch(self, app: str, where: Where, source: str, deployment: str, timeout: float) -> dict[str, Any]:
         with self._home(app, where) as place:
             twice = where.delivery == "copy"
-            got = staging.fetch(place, source, deployment, self._rules(where), twice, self._obtain, timeout)
+            try:
+                got = staging.fetch(place, source, deployment, self._rules(where), twice, self._obtain, timeout)
+            except (BundleRefused, ArtifactError):
+                self._incoming.drop(source)
+                raise
+            # Again after this it is found staged.
+            self._incoming.drop(source)
             return {"bytes": got}
 
     def verify(

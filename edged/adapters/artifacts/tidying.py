@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from . import links
-from .layout import Home, is_slot, staging_of
+from .layout import Home, is_slot, staging_of, sync
 from .slots import TRASH, delete, discard
 from .steps import step
 
@@ -27,6 +27,9 @@ def tidy(place: Home, keep: int, pinned: Collection[str], deployment: str) -> li
     for entry in place.root.glob(f"{links.TEMPORARY}*"):
         with step("tidy.link"):
             entry.unlink(missing_ok=True)
+    # Once this is journalled as done nobody looks again: a power cut must not bring any of it back.
+    sync(place.staging, "tidy.staging.gone.fsync")
+    sync(place.root, "tidy.link.gone.fsync")
     return [entry.name for entry in gone]
 
 

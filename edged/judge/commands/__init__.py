@@ -10,10 +10,11 @@ import msgspec
 from ...config import Config
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import State
-from ..answer import rejected
+from ..answer import accepted, rejected
 from ..outcome import Judgement, View
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
 from .maintenance import MaintenanceArgs, set_maintenance
+from .own_config import ApplyArgs, ReloadArgs, apply_config, reload_config
 from .power import AppArgs, restart, start, stop
 
 
@@ -35,11 +36,17 @@ COMMANDS: dict[str, Command] = {
     "config.deploy": Command(DeployArgs, deploy_config),
     "config.rollback": Command(BackArgs, roll_back_config),
     "deploy.cancel": Command(BackArgs, cancel),
+    "edged.reload": Command(ReloadArgs, reload_config),
+    "edged.config.deploy": Command(ApplyArgs, apply_config),
 }
 
 
 def received(state: State, fact: CommandReceived, config: Config, now: float) -> Judgement:
     """Checks type and arguments, then hands over to the command's own function."""
+    if (before := state.answered.get(fact.id)) is not None:
+        return Judgement(state, events=(before.answer,))
+    if (open_one := state.commands.get(fact.id)) is not None:
+        return Judgement(state, events=(accepted(fact, open_one.app, f"{open_one.type} is under way already"),))
     command = COMMANDS.get(fact.type)
     if command is None:
         known = ", ".join(COMMANDS)

@@ -46,6 +46,9 @@ def cancel(args: BackArgs, fact: CommandReceived, view: View) -> Judgement:
     """Possible until the swap: afterwards there is only forward or back."""
     state, app = view.state, view.state.apps[args.app]
     running = app.kept.deployment
+    if running is None and app.kept.stuck:
+        seen = replace(app, kept=replace(app.kept, stuck=""))
+        return _judged(state, seen, (done(fact, app.name, f"{app.name} is left as it is: {app.kept.stuck}"),))
     if running is None:
         return _no(state, fact, app, "no_deployment", f"no deployment of {app.name} is under way")
     if running.phase in TOUCHING:
