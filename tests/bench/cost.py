@@ -15,9 +15,9 @@ from msgspec import Struct
 from tests.fixtures.broker import Mosquitto, free_port
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import Engine
+from tests.fixtures.relay import Relay
 
 from .measure import Figure, cpu_seconds, pss_mb, until
-from .relay import Relay
 
 DAY = 86_400.0
 WELL = Path(__file__).with_name("well.py")
@@ -88,8 +88,8 @@ def measure(
     broker.start()
     port = free_port()
     well = subprocess.Popen([sys.executable, "-I", str(WELL), str(port)])
-    with Relay(broker.port) as relay:
-        config = _everything(containers, every, port) | {"mqtt": {"url": f"mqtt://127.0.0.1:{relay.port}"}}
+    with contextlib.closing(Relay(broker)) as relay:
+        config = _everything(containers, every, port) | {"mqtt": {"url": relay.url}}
         if state is not None:
             config["state_dir"] = str(state)
         daemon = Edged(folder, engine.url, config)
