@@ -219,7 +219,7 @@ def test_too_slow(check: Check, tmp_path: Path) -> None:
 
 
 def test_too_large(check: Check, tmp_path: Path) -> None:
-    graph = filled("4096, 8192")  # 128 MiB
+    graph = filled("3456, 8192")  # 108 MiB
     verdict = check(bundle(tmp_path, graph, arrays={"x": X, "y": X}, memory=100 * MIB))
     assert codes(verdict) == ["memory"], verdict
     assert "the budget is 100 MiB" in verdict.problems[0].text

@@ -61,7 +61,13 @@ def test_the_demo_verifies_every_recovery(engine: Engine, environment: dict[str,
 def test_interrupted_it_leaves_nothing_behind(
     engine: Engine, environment: dict[str, str], folder: Path, number: signal.Signals
 ) -> None:
-    with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+    def listen() -> None:
+        """Shells start what they put in the background with SIGINT ignored, and that is inherited."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as demo:
         assert demo.stderr is not None
         for line in demo.stderr:
             if line.startswith("hang:"):
