@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived
@@ -43,40 +43,27 @@ def accepted(fact: CommandReceived, subject: str, message: str) -> CommandAnswer
 
 def succeeded(state: State, command_id: str, message: str) -> tuple[CommandAnswered, ...]:
     """The end of a command that took its time."""
-    command = state.commands.get(command_id)
-    if command is None:
-        return ()
-    return (
-        CommandAnswered(
-            subject=command.app,
-            id=command.id,
-            command=command.type,
-            origin=command.origin,
-            status="succeeded",
-            message=message,
-        ),
-    )
+    return _later(state, command_id, "succeeded", message)
 
 
 def running(state: State, command_id: str, phase: str, message: str) -> tuple[CommandAnswered, ...]:
     """It goes on: for whoever follows it."""
-    command = state.commands.get(command_id)
-    if command is None:
-        return ()
-    return (
-        CommandAnswered(
-            subject=command.app,
-            id=command.id,
-            command=command.type,
-            origin=command.origin,
-            status="running",
-            message=message,
-            result={"phase": phase},
-        ),
-    )
+    return _later(state, command_id, "running", message, phase=phase)
 
 
 def failed(state: State, command_id: str, reason: str, message: str, phase: str = "") -> tuple[CommandAnswered, ...]:
+    return _later(state, command_id, "failed", message, reason, phase)
+
+
+def _later(
+    state: State,
+    command_id: str,
+    status: Literal["running", "succeeded", "failed"],
+    message: str,
+    reason: str = "",
+    phase: str = "",
+) -> tuple[CommandAnswered, ...]:
+    """Nobody asked for it (or not by a command): nobody is told."""
     command = state.commands.get(command_id)
     if command is None:
         return ()
@@ -86,7 +73,7 @@ def failed(state: State, command_id: str, reason: str, message: str, phase: str 
             id=command.id,
             command=command.type,
             origin=command.origin,
-            status="failed",
+            status=status,
             reason=reason,
             message=message,
             result={"phase": phase} if phase else {},
