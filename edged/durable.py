@@ -25,12 +25,23 @@ from .vocabulary.state import (
     State,
     Trial,
 )
+from .vocabulary.trust import Authority, KnownTime, TrustedKey, Window
 
 
 class KeptEngine(Struct, frozen=True):
     restarts: tuple[float, ...] = ()
     on_purpose: bool = False
     alerts: dict[str, Alert] = {}
+
+
+class KeptAuthority(Struct, frozen=True):
+    """All but the windows, which change with each command and have a key each."""
+
+    added: tuple[TrustedKey, ...] = ()
+    revoked: tuple[str, ...] = ()
+    burnt: tuple[str, ...] = ()
+    time: KnownTime = KnownTime()
+    not_before: float = 0.0
 
 
 class Ending(Struct, frozen=True):
@@ -59,6 +70,9 @@ def sections(state: State) -> dict[str, Any]:
     parts.update({f"dependency/{name}": d.alerts for name, d in state.dependencies.items()})
     parts["host"] = state.host.alerts
     parts["engine"] = state.engine
+    if not state.authority.damaged:
+        parts["authority"] = state.authority
+    parts.update({f"window/{public}": window for public, window in state.authority.windows.items()})
     if state.config.trial is not None:
         parts["trial"] = state.config.trial
     parts.update({f"answer/{identity}": answered for identity, answered in state.answered.items()})
@@ -69,14 +83,16 @@ def encode(part: Any) -> bytes:
     """One part as stored."""
     if isinstance(part, Kept):
         return _encode(replace(part, alerts=shown(part.alerts)))
-    if isinstance(part, Trial | Answered):
+    if isinstance(part, Authority):
+        return _encode(KeptAuthority(part.added, part.revoked, part.burnt, part.time, part.not_before))
+    if isinstance(part, Trial | Answered | Window):
         return _encode(part)
     if isinstance(part, EngineState):
         return _encode(KeptEngine(part.restarts, part.on_purpose, shown(part.alerts)))
     return _encode(shown(part))
 
 
-DURABLE = ("app", "dependency", "host", "engine", "trial", "answer")
+DURABLE = ("app", "dependency", "host", "engine", "trial", "answer", "authority", "window")
 """What keys begin with, up to a slash."""
 
 
@@ -134,6 +150,7 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         # Its answer is still owed: the judge gives it when it sees what this run has in force.
         commands=_owed(apps, trial),
         answered=_answered(stored),
+        authority=_authority(stored),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
 
@@ -149,6 +166,23 @@ def _owed(apps: Mapping[str, AppState], trial: Trial | None) -> dict[str, Comman
                 since = running.began if running is not None else 0.0
                 owed.append(CommandState(id=request.id, type=kind, app=name, origin=request.origin, since=since))
     return {command.id: command for command in owed}
+
+
+def _authority(stored: Mapping[str, bytes]) -> Authority:
+    """What cannot be read here must not be taken for nothing: somebody may have been revoked."""
+    kept = _decode(stored.get("authority", b""), KeptAuthority, None)
+    if kept is None:
+        return Authority(damaged="authority" in stored)
+    windows = {k.partition("/")[2]: _decode(v, Window, None) for k, v in stored.items() if k.startswith("window/")}
+    return Authority(
+        added=kept.added,
+        revoked=kept.revoked,
+        burnt=kept.burnt,
+        windows={public: window for public, window in windows.items() if window is not None},
+        time=kept.time,
+        not_before=kept.not_before,
+        damaged=None in windows.values(),
+    )
 
 
 def _answered(stored: Mapping[str, bytes]) -> dict[str, Answered]:

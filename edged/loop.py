@@ -22,7 +22,7 @@ from .report.retained import changes
 from .report.snapshot import Snapshot
 from .vocabulary.actions import Action
 from .vocabulary.events import Event
-from .vocabulary.facts import ActionFinished, ConfigLoaded, Fact, Tick
+from .vocabulary.facts import ActionFinished, ConfigLoaded, Fact, OrderReceived, Tick
 from .vocabulary.state import State
 
 log = logging.getLogger(__name__)
@@ -150,13 +150,15 @@ class Loop:
                 self._hands.act(action)
         journalled = tuple(a for a in judged.actions if a.journalled)
         outcomes = ((item.action_id, _outcome(item)),) if isinstance(item, ActionFinished) and _kept(item) else ()
-        self._publish(judged.events, journalled, outcomes, now)
+        receipts = (item.receipt,) if isinstance(item, OrderReceived) and not self._state.stopping else ()
+        self._publish(judged.events, journalled, outcomes, receipts, now)
 
     def _publish(
         self,
         events: tuple[Event, ...],
         actions: tuple[Action, ...],
         outcomes: tuple[tuple[str, bytes], ...],
+        receipts: tuple[int, ...],
         now: float,
     ) -> None:
         shot = Snapshot(self._state, self._config, now, self._clock.wall())
@@ -167,7 +169,7 @@ class Loop:
             self._told_meta = meta
         self._shot = shot
         state = self._differ.changes(self._state)
-        if not (events or actions or outcomes or retained or state):
+        if not (events or actions or outcomes or retained or state or receipts):
             return
         self._hands.record(
             Output(
@@ -178,6 +180,7 @@ class Loop:
                 retained=retained,
                 actions=actions,
                 outcomes=outcomes,
+                receipts=receipts,
                 intents=tuple((a.id, msgspec.json.encode(a)) for a in actions),
             )
         )

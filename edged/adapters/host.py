@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from ..ports import PortError
@@ -54,6 +55,7 @@ class LocalHost:
             temperature=temperature(self._sys),
             throttled=self._throttling.now(),
             clock_synced=clock_synced(self._run),
+            wall=time.time(),
             boot_id=self.boot_id(),
             uptime=float((read_text(f"{self._proc}/uptime") or "0").split()[0]),
             oom_kills=self._oom_kills(),

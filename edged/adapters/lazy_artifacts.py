@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..ports import Artifacts, Containers
 
 if TYPE_CHECKING:
+    from ..bundles import Trust
     from .artifacts.store import ArtifactStore
 
 
@@ -26,28 +27,22 @@ class _Lazy:
 
 
 def lazy_artifacts(
-    state: Path, containers: Containers, trust: Callable[[], str], device: str, wall: Callable[[], float]
+    state: Path, containers: Containers, trust: Callable[[], Trust | None], device: str, wall: Callable[[], float]
 ) -> Artifacts:
-    """``trust`` names the trust file in force; empty: signatures are not looked at."""
+    """``trust``: whose signatures count now; ``None``: they are not looked at."""
 
     def make() -> ArtifactStore:
-        from ..bundles import Trust
-        from ..bundles.trust import load
         from . import ed25519
         from .artifacts.store import ArtifactStore
         from .artifacts.web import obtain
         from .model_check import ChildRuntime
-
-        def trusted() -> Trust | None:
-            file = trust()
-            return load(Path(file)) if file else None
 
         return ArtifactStore(
             state,
             containers,
             ChildRuntime(),
             obtain,
-            trust=trusted,
+            trust=trust,
             check_signature=ed25519.verify,
             device=device,
             wall=wall,

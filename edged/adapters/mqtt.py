@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ..config.model import Mqtt
 from ..ports import Message, PortError, Unreachable
+from .mqtt_identity import client_id
 from .mqtt_link import Link, Listener
 
 STEADY = 10.0
@@ -24,7 +25,7 @@ class PahoBroker:
     ``on_connected(connection, session_present, room)``, with how many messages may be without acknowledgement;
     ``on_disconnected(reason, unfit)``, also after each failed attempt; ``unfit``: because of a message published;
     ``on_ack(id, reason_code, text)``, where codes from 128 on mean: not taken;
-    ``on_message(topic, payload)``.
+    ``on_message(topic, payload, receipt)``: to be given back with ``acknowledge``, or the broker sends it again.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class PahoBroker:
         on_connected: Callable[[int, bool, int], None],
         on_disconnected: Callable[[str, bool], None],
         on_ack: Callable[[int, int, str], None],
-        on_message: Callable[[str, bytes], None] | None = None,
+        on_message: Callable[[str, bytes, int], None] | None = None,
         *,
         subscriptions: Sequence[str] = (),
         connect_timeout: float = 10.0,
@@ -43,7 +44,7 @@ class PahoBroker:
     ) -> None:
         """``backoff``: shortest and longest pause between two attempts, seconds."""
         self._config = config
-        self._client_id = f"edged-{device}"
+        self._device = device
         self._will = will
         self._on_disconnected = on_disconnected
         self._listener = Listener(on_connected, on_ack, on_message)
@@ -72,6 +73,12 @@ class PahoBroker:
         if link is None or link.number != connection:
             raise Unreachable("that connection to the broker is gone")
         return link.id_of(link.publish(message).mid)
+
+    def acknowledge(self, receipt: int) -> None:
+        """From any thread. One of an earlier connection is of no use any more: the message comes again."""
+        link = self._link
+        if link is not None and receipt >> 16 == link.number:
+            link.acknowledge(receipt & 0xFFFF)
 
     def drop(self, connection: int, reason: str) -> None:
         link = self._link
@@ -115,11 +122,13 @@ class PahoBroker:
             link = self._link = Link(
                 number,
                 self._config,
-                self._client_id,
+                client_id(self._config, self._device),
                 self._will,
                 self._subscriptions,
                 self._listener,
                 self._connect_timeout,
+                # Only when what a message asks for is on disk: else a power cut would lose it.
+                by_hand=True,
             )
             reason = self._run_link(link)
             steady = link.up_since and time.monotonic() - link.up_since >= STEADY

@@ -30,6 +30,8 @@ SESSION_EXPIRY = 7 * 86_400
 """Seconds for which the broker keeps commands for a device that is offline."""
 MAX_INBOUND = 2**20
 """Bytes of one incoming message; the broker holds larger ones back."""
+MAX_UNACKNOWLEDGED = 200
+"""Incoming messages; the broker holds back what is more."""
 _OVERHEAD = 16
 """Bytes of a PUBLISH besides topic and payload, at most."""
 _properties: Any = Properties  # its constructor has no types, and its attributes are set by name
@@ -43,7 +45,7 @@ class Listener:
         self,
         on_connected: Callable[[int, bool, int], None],
         on_ack: Callable[[int, int, str], None],
-        on_message: Callable[[str, bytes], None] | None,
+        on_message: Callable[[str, bytes, int], None] | None,
     ) -> None:
         self.on_connected = on_connected
         self.on_ack = on_ack
@@ -72,8 +74,10 @@ class Link:
         listener: Listener,
         timeout: float,
         session_expiry: int = SESSION_EXPIRY,
+        by_hand: bool = False,
     ) -> None:
-        """``timeout``: seconds for connecting, and again for the broker's answer to it."""
+        """``by_hand``: incoming messages are acknowledged by ``acknowledge``, and not as soon as they are here.
+        ``timeout``: seconds for connecting, and again for the broker's answer to it."""
         self.number = number
         self.up = False
         self.up_since = 0.0
@@ -91,6 +95,7 @@ class Link:
         self._listener = listener
         self._timeout = timeout
         self._session_expiry = session_expiry
+        self._by_hand = by_hand
         self._reason = ""
         self._closing = ""
         self._max_packet = 0
@@ -106,6 +111,7 @@ class Link:
             properties = _properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = self._session_expiry
             properties.MaximumPacketSize = MAX_INBOUND
+            properties.ReceiveMaximum = MAX_UNACKNOWLEDGED
             keepalive = min(max(1, round(self._config.keepalive)), 65_535)
             client.connect(host, port, keepalive, clean_start=False, properties=properties)
         except (OSError, ValueError) as error:
@@ -129,7 +135,9 @@ class Link:
                 return
 
     def _make_client(self, tls: bool) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, self._client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        client = Client(
+            CallbackAPIVersion.VERSION2, self._client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=self._by_hand
+        )
         client.connect_timeout = self._timeout
         client.max_inflight_messages = 0  # no queue of paho's behind ours
         client.enable_logger(self._errors.logger)
@@ -172,6 +180,11 @@ class Link:
     def id_of(self, mid: int) -> int:
         """paho's message ids begin anew with each client; ours are unique over all of them."""
         return self.number << 16 | mid
+
+    def acknowledge(self, mid: int) -> None:
+        """An incoming message is dealt with."""
+        if self._client is not None and self.up:
+            self._client.ack(mid, 1)
 
     def disconnect(self) -> None:
         """Says goodbye: the broker will not publish the will."""
@@ -226,7 +239,7 @@ class Link:
 
     def _deliver(self, message: MQTTMessage) -> None:
         if self._listener.on_message is not None:
-            self._listener.on_message(message.topic, bytes(message.payload))
+            self._listener.on_message(message.topic, bytes(message.payload), self.id_of(message.mid))
 
     def _on_subscribe(self, _client: Client, _data: object, _mid: int, codes: Any, _properties: Any) -> None:
         for topic, code in zip(self._subscriptions, codes, strict=False):

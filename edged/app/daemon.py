@@ -14,6 +14,7 @@ import msgspec
 from .. import __version__
 from ..act import Tools
 from ..act.runner import ActionRunner
+from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
@@ -29,6 +30,7 @@ from ..config.problem import Problem, render
 from ..durable import Differ, Ending, restore
 from ..loop import Hands, Inbox, Loop
 from ..observe import World
+from ..observe.intake import Intake
 from ..observe.engine import EngineWatcher
 from ..observe.runner import JobRunner
 from ..ports import Batch, PortError, StorageError
@@ -45,13 +47,13 @@ from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished, ConfigLoaded, ConfigRejected, Started, StopRequested
 from ..vocabulary.state import State
-from . import applied, last_good, life
+from . import applied, authority, last_good, life
 from .blackbox import WITHIN, Blackbox, folder
 from .housekeeping import Housekeeping
 from .papers import Papers
 from .reload import Reloader
 from .reporting import Reporting
-from .supervision import OUTBOX, RECORDER, Supervisor, rhythms
+from .supervision import INTAKE, OUTBOX, RECORDER, Supervisor, rhythms
 from .trial import OwnConfigTrial
 
 log = logging.getLogger(__name__)
@@ -108,7 +110,18 @@ class Daemon:
             self._inbox.post,
             lambda: self._save({"clock": self._clock.record().encode()}),
         )
-        self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status)
+        self._intake = Intake(
+            config.device.id,
+            lambda: self._snapshot.state.authority.keys,
+            self._clock,
+            self._inbox.post,
+            lambda receipt: self._reporting.acknowledge(receipt),
+            ed25519.verify,
+            lambda: self._snapshot.state.engine.listed,
+        )
+        self._reporting = Reporting(
+            self._store, self._clock, self._inbox.post, self._papers.status, self._intake.offer
+        )
         prober = SocketProber()
         self._runner = JobRunner(
             World(clock=self._clock, host=self._host, prober=prober, containers=self._engine), self._inbox.post
@@ -129,7 +142,7 @@ class Daemon:
             artifacts=lazy_artifacts(
                 self._folder,
                 self._engine,
-                lambda: self._loaded.config.commands.trust,
+                lambda: authority.signers(self._snapshot.state, self._snapshot.config),
                 config.device.id,
                 self._clock.wall,
             ),
@@ -165,7 +178,15 @@ class Daemon:
         self._inbox.post(
             Started(at=now, boot=self._boot, version=__version__, host_rebooted=rebooted, previous_end=self._previous)
         )
-        self._inbox.post(ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of))
+        trusted, unreadable = authority.read(loaded.config)
+        self._inbox.post(
+            ConfigLoaded(
+                at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of, trusted=trusted
+            )
+        )
+        if unreadable:
+            log.error("no command is taken from the broker, and no bundle: %s", "; ".join(unreadable))
+            self._inbox.post(ConfigRejected(at=now, path=loaded.config.commands.trust, errors=unreadable))
         if self._wrong:
             self._inbox.post(ConfigRejected(at=now, path=str(self._reloader.path), errors=self._wrong))
         for action_id, data in self._store.open_intents():
@@ -196,6 +217,7 @@ class Daemon:
         self._runner.start()
         self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
         self._loop.turn()
+        self._intake.start()  # not before: who is trusted is known now
         # Not before the first turn: until then there is nothing true to show.
         self._api.start()
         self._web.start()
@@ -230,6 +252,7 @@ class Daemon:
         self._web.stop()
         self._api.stop()
         self._watcher.stop(0.5)
+        self._intake.stop(0.2)
         self._runner.stop()
         self._artifact_actions.stop(0.1)  # what is under way goes on with the next run
         if not self._actions.stop(1.0):
@@ -264,6 +287,7 @@ class Daemon:
             count=self._counters.count,
             kick=self._reporting.kick,
             post=self._inbox.post,
+            acknowledge=self._reporting.acknowledge,
             tidy=self._housekeeping.tidy,
         )
 
@@ -320,6 +344,7 @@ class Daemon:
         outbox = self._reporting.last_beat()
         return {
             RECORDER: self._recorder.last_beat,
+            INTAKE: self._intake.last_beat,
             **self._watcher.heartbeats(),
             **({OUTBOX: outbox} if outbox is not None else {}),
         }

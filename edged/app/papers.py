@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ..config import Config
+from ..judge.commands.describe import schemas
 from ..report.payloads import status_payload
 from ..report.retained import meta_payload
 from ..report.snapshot import Snapshot
@@ -34,6 +35,7 @@ class Papers:
             state.stopping,
             state.boot,
             state.engine.version,
+            bool(state.authority.keys),
             state.apps.keys(),
             state.dependencies.keys(),
         )
@@ -41,9 +43,9 @@ class Papers:
             self.digest = state.config.digest
             self._made = {
                 "status": self.status("stopping" if state.stopping else "online"),
-                "meta": meta_payload(shot, self._host),
+                "meta": meta_payload(shot, self._host, schemas() if state.authority.keys else {}),
             }
-            self._basis, self._config = (*basis[:4], set(state.apps), set(state.dependencies)), shot.config
+            self._basis, self._config = (*basis[:5], set(state.apps), set(state.dependencies)), shot.config
         return self._made
 
     def status(self, state: str) -> bytes:

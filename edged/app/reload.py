@@ -15,7 +15,7 @@ from ..config.problem import ConfigError, Problem, render
 from ..loop import NewConfig
 from ..ports import PortError
 from ..vocabulary.facts import ConfigLoaded, ConfigRejected
-from . import applied, last_good
+from . import applied, authority, last_good
 
 if TYPE_CHECKING:
     from .daemon import Daemon
@@ -87,6 +87,9 @@ class Reloader:
         ``insist``: also without its address, the present one is then served on.
         """
         old, new = self.loaded.config, loaded.config
+        trusted, unreadable = authority.read(new)
+        if unreadable and not insist:
+            return unreadable
         web = None
         if new.http.listen != old.http.listen:
             try:
@@ -101,6 +104,7 @@ class Reloader:
             path=loaded.path,
             instead_of=loaded.instead_of,
             changed=changed(old, new),
+            trusted=trusted,
         )
         self.loaded = loaded
         taken = threading.Event()

@@ -23,8 +23,15 @@ class Reporting:
     """Without ``mqtt`` in the configuration it does nothing, and events are only kept locally."""
 
     def __init__(
-        self, store: Store, clock: Clock, post: Callable[[Fact], None], status_payload: Callable[[str], bytes]
+        self,
+        store: Store,
+        clock: Clock,
+        post: Callable[[Fact], None],
+        status_payload: Callable[[str], bytes],
+        offer: Callable[[str, bytes, int], None],
     ) -> None:
+        """``offer`` takes what comes in on the command topics, with its receipt."""
+        self._offer = offer
         self._store, self._clock, self._post, self._payload = store, clock, post, status_payload
         self._pair: tuple[PahoBroker, Outbox] | None = None
         self._device = ""
@@ -44,6 +51,8 @@ class Reporting:
             outbox.connected,
             outbox.disconnected,
             outbox.acknowledged,
+            self._offer,
+            subscriptions=(f"{topic_prefix(config.device.id)}/cmd/+/+",),
         )
         self._pair = broker, outbox
         outbox.start(broker)
@@ -71,6 +80,12 @@ class Reporting:
                     self._seen(False, "no broker is configured")
 
         threading.Thread(target=swap, name="edged-swap-broker", daemon=True).start()
+
+    def acknowledge(self, receipt: int) -> None:
+        """What came in with this receipt is dealt with. One of a broker before is of no use to this one."""
+        pair = self._pair
+        if pair is not None:
+            pair[0].acknowledge(receipt)
 
     def hurry(self) -> None:
         """A password or certificate may have been changed, in its file: tries to connect at once."""

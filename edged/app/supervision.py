@@ -14,7 +14,7 @@ SOONEST = 0.02
 IDLE = 15.0
 """Seconds: three times as long as these threads ever wait."""
 
-RECORDER, OUTBOX = "edged-recorder", "edged-outbox"
+RECORDER, OUTBOX, INTAKE = "edged-recorder", "edged-outbox", "edged-orders"
 
 
 def rhythms(engine_timeout: float) -> dict[str, float]:
@@ -22,6 +22,7 @@ def rhythms(engine_timeout: float) -> dict[str, float]:
     return {
         RECORDER: IDLE,
         OUTBOX: IDLE,
+        INTAKE: IDLE,
         EVENTS: 15.0,
         # A call may be made twice, and each time the version agreed first (``docker_client``).
         RECONCILE: 2.0 * (engine_timeout + 5.0),

@@ -6,24 +6,28 @@ import base64
 import binascii
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from ..config import document
 from ..config.model import DeviceId, Secret, Section
 from ..config.problem import ConfigError, cap
 from ..config.reader import Reader
+from ..vocabulary.trust import Role, TrustedKey
 
-Role = Literal["viewer", "operator", "deployer", "admin"]
 SIGNERS = frozenset({"deployer", "admin"})
 """Roles whose keys may sign bundles."""
 
 KeyId = Annotated[str, Meta(title="key id", min_length=1, max_length=128)]
 
 
-class Key(Section, frozen=True, kw_only=True):
-    """One public key. ``expires`` is RFC 3339 or empty; no ``devices`` means all."""
+Key = TrustedKey
+
+
+class Entry(Section, frozen=True, kw_only=True):
+    """One key as it is written in the file."""
 
     id: KeyId
     public: str
@@ -31,18 +35,13 @@ class Key(Section, frozen=True, kw_only=True):
     expires: str = ""
     devices: tuple[DeviceId, ...] = ()
 
-    @property
-    def raw(self) -> bytes:
-        """The public key, 32 bytes."""
-        return base64.b64decode(self.public)
 
-    def expired(self, now: float) -> bool:
-        """At Unix time ``now``."""
-        return bool(self.expires) and now >= datetime.fromisoformat(self.expires).timestamp()
+class File(Section, frozen=True, kw_only=True):
+    keys: tuple[Entry, ...] = ()
 
 
-class Trust(Section, frozen=True, kw_only=True):
-    keys: tuple[Key, ...] = ()
+class Trust(Struct, frozen=True, kw_only=True):
+    keys: tuple[TrustedKey, ...] = ()
 
 
 class KeyFile(Section, frozen=True, kw_only=True):
@@ -60,13 +59,13 @@ def load(path: Path) -> Trust:
 def parse(data: bytes, file: str) -> Trust:
     """``load`` for bytes; ``file`` is for messages."""
     reader = Reader(file, None, None)
-    trust: Trust = reader.struct(Trust, document.parse(data, file))
+    trust: File = reader.struct(File, document.parse(data, file))
     seen: dict[str, int] = {}
     for index, key in enumerate(trust.keys):
         _check(reader, index, key, seen)
     if reader.problems:
         raise ConfigError(cap(sorted(set(reader.problems), key=lambda p: (p.line, p.column))))
-    return trust
+    return Trust(keys=tuple(TrustedKey(**asdict(entry)) for entry in trust.keys))
 
 
 def load_key(path: Path) -> tuple[str, bytes]:
@@ -81,7 +80,7 @@ def load_key(path: Path) -> tuple[str, bytes]:
     return key.id, _bytes(key.private)
 
 
-def _check(reader: Reader, index: int, key: Key, seen: dict[str, int]) -> None:
+def _check(reader: Reader, index: int, key: Entry, seen: dict[str, int]) -> None:
     here = ("keys", str(index))
     if (*here, "id") not in reader.bad:
         if key.id in seen:

@@ -7,9 +7,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import OK, USAGE
 from .run import DEFAULT
+
+if TYPE_CHECKING:
+    from ..config.problem import Problem
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -20,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 def main(args: argparse.Namespace, verb: str) -> int:
     from ..config.load import check_files, load
-    from ..config.problem import ConfigError, Problem, render
+    from ..config.problem import ConfigError, render
 
     path = Path(args.config)
     errors: tuple[Problem, ...] = ()
@@ -31,7 +35,7 @@ def main(args: argparse.Namespace, verb: str) -> int:
     except ConfigError as error:
         errors = error.errors
     else:
-        errors, warnings = check_files(loaded), loaded.warnings
+        errors, warnings = (*check_files(loaded), *_trust(loaded.config.commands.trust)), loaded.warnings
         config = loaded.config
         summary = f"{path} is in order: device {config.device.id}, {len(config.apps)} apps, {loaded.digest[:19]}"
     if args.json:
@@ -46,6 +50,19 @@ def main(args: argparse.Namespace, verb: str) -> int:
         return USAGE
     print(summary)
     return OK
+
+
+def _trust(file: str) -> tuple[Problem, ...]:
+    """What is wrong with the trust file; that it cannot be read at all is told with the other files."""
+    from ..bundles.trust import load
+    from ..config.problem import ConfigError
+
+    try:
+        if file and os.access(file, os.R_OK):
+            load(Path(file))
+    except ConfigError as error:
+        return error.errors
+    return ()
 
 
 def _fields(problem: object) -> dict[str, object]:

@@ -73,9 +73,11 @@ class Mqtt(Section, frozen=True, kw_only=True):
 
 
 class Commands(Section, frozen=True, kw_only=True):
-    """Whose signatures count."""
+    """Whose signatures count, and how much one key may ask for."""
 
     trust: FilePath = ""
+    per_minute: Count = 600
+    open: Count = 32
 
 
 class Http(Section, frozen=True, kw_only=True):

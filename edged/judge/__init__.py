@@ -17,7 +17,7 @@ from ..vocabulary.actions import Action
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import Answered, AppState, Recovery, State
-from . import containers, deployment, disks, engine, gating, host, lifecycle, own_config, probes, recovery, resources
+from . import admission, containers, deployment, disks, engine, gating, host, lifecycle, own_config, probes, recovery, refusals, resources
 from .app import see, settle
 from .commands import received
 from .guard import refusal
@@ -26,6 +26,7 @@ from .outcome import Judgement, View, earliest
 Rule = Callable[[State, Any, Config, float], Judgement]
 
 FINAL = ("succeeded", "failed", "rejected")
+UNKEPT = admission.UNKEPT
 ANSWERS_KEPT = 200
 """Final answers that are remembered; a command that is older has expired anyway."""
 
@@ -98,6 +99,8 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.CheckFailed: check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,
+    facts.OrderReceived: admission.ordered,
+    facts.OrdersRefused: admission.refused,
     facts.ConfigLoaded: lifecycle.config_loaded,
     facts.ConfigRejected: lifecycle.config_rejected,
     facts.BrokerSeen: lifecycle.broker_seen,
@@ -115,9 +118,9 @@ def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgeme
     turn.settle((*first.touched, *_due(first.state, now, first.touched)), before=state)
     looked = engine.look(turn.state, config, now)
     tried = own_config.look(looked.state, now)
-    turn.state = tried.state
+    turn.state, counted = refusals.flush(tried.state, now)
     turn.actions.extend((*looked.actions, *tried.actions))
-    turn.events.extend((*looked.events, *tried.events))
+    turn.events.extend((*looked.events, *tried.events, *counted))
     turn.guard()
     return Judgement(_close_commands(turn.state, turn.events, now), tuple(turn.actions), tuple(turn.events))
 
@@ -211,7 +214,7 @@ def _recovery(state: State, name: str) -> Recovery | None:
 def _close_commands(state: State, events: list[Event], now: float) -> State:
     """A command with a final answer is not open any more, and the answer is kept for whoever sends it again."""
     answers = [e for e in events if isinstance(e, CommandAnswered) and e.status in FINAL]
-    new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason != "stopping"}
+    new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason not in UNKEPT}
     if new:
         rows = [*state.answered.items(), *new.items()]
         state = replace(state, answered=dict(rows[-ANSWERS_KEPT:]))
@@ -222,4 +225,4 @@ def _close_commands(state: State, events: list[Event], now: float) -> State:
 
 def next_wake(state: State, config: Config) -> float | None:
     """When time alone will change something; ``None``: only a new fact will."""
-    return earliest(engine.wake_at(state, config), own_config.wake_at(state), *(a.wake_at for a in state.apps.values()))
+    return earliest(engine.wake_at(state, config), own_config.wake_at(state), refusals.wake_at(state), *(a.wake_at for a in state.apps.values()))

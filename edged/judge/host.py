@@ -11,6 +11,7 @@ from ..vocabulary.events import Event
 from ..vocabulary.facts import HostSampled
 from ..vocabulary.state import Alert, State
 from ..vocabulary.world import HostSample
+from . import trusted_time
 from .alerting import Reading, advance, put
 from .outcome import Judgement
 from .pressure import relieve
@@ -27,7 +28,15 @@ def sampled(state: State, fact: HostSampled, config: Config, now: float) -> Judg
     mended = mend_host(state, "host")
     host = mended.state.host
     alerts, told = read(host.alerts, readings(mended.state, fact.host, config, now), config, now)
-    state = replace(mended.state, host=replace(host, sample=fact.host, sampled_at=fact.at, alerts=alerts))
+    known, seen = state.authority.time, fact.host
+    time = trusted_time.remember(known, seen.wall, seen.clock_synced, fact.at)
+    authority = state.authority
+    if time is not known:
+        # The first time ever: of what was done before then, nothing is remembered.
+        floor = authority.not_before if known.wall else time.wall
+        authority = replace(authority, time=time, not_before=floor)
+    host = replace(host, sample=seen, sampled_at=fact.at, alerts=alerts)
+    state = replace(mended.state, host=host, authority=authority)
     relieved = relieve(state, config, now)
     return Judgement(relieved.state, relieved.actions, (*mended.events, *told, *relieved.events), relieved.touched)
 

@@ -12,6 +12,7 @@ from ..vocabulary.events import (
     EdgedStopping,
     Event,
     EventsDropped,
+    KeysChanged,
     StorageTrouble,
 )
 from ..vocabulary.facts import (
@@ -24,6 +25,7 @@ from ..vocabulary.facts import (
     StorageSeen,
 )
 from ..vocabulary.state import AppState, DependencyState, Kept, State, Streak
+from ..vocabulary.trust import Authority
 from . import disks, own_config, reload, run
 from .engine import SHUTDOWN
 from .outcome import Judgement
@@ -91,10 +93,20 @@ def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) 
         reloads=state.config.reloads + (not first),
     )
     host, unwatched = disks.unwatched(state.host, config, now)
-    new = replace(state, apps=apps, dependencies=dependencies, config=record, host=host)
+    authority, keys = _keys(state.authority, fact, first)
+    new = replace(state, apps=apps, dependencies=dependencies, config=record, host=host, authority=authority)
     left = own_config.resumed(new, fact) if first else Judgement(new, events=(told,))
-    events: tuple[Event, ...] = (*left.events, *farewell(state, new, now), *unwatched)
+    events: tuple[Event, ...] = (*left.events, *farewell(state, new, now), *unwatched, *keys)
     return Judgement(left.state, actions, events, touched=tuple(apps))
+
+
+def _keys(authority: Authority, fact: ConfigLoaded, first: bool) -> tuple[Authority, tuple[Event, ...]]:
+    """The keys of the trust file, which is read with the configuration."""
+    if fact.trusted == authority.file:
+        return authority, ()
+    changed = {key.id for key in {*authority.file} ^ {*fact.trusted}}
+    told = KeysChanged(subject="edged", change="file", keys=tuple(sorted(changed)))
+    return replace(authority, file=fact.trusted), () if first else (told,)
 
 
 def _dependency(old: DependencyState | None, name: str, fact: ConfigLoaded) -> DependencyState:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from ..vocabulary.events import Event
+from ..vocabulary.events import CommandAnswered, Event
+from ..vocabulary.trust import REMOTE
 
 PREFIX = "edged/v1"
+LEVEL = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+"""What may stand in a topic as it is."""
 _encoder = msgspec.json.Encoder(order="deterministic")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,6 +52,13 @@ def rfc3339(wall: float) -> str:
     except (OverflowError, ValueError):
         moment = _EPOCH
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def topic(event: Event) -> str:
+    """Below ``edged/v1/<device>/``: answers to orders of the console have a topic each."""
+    if isinstance(event, CommandAnswered) and event.origin.startswith(REMOTE) and LEVEL.match(event.command):
+        return f"res/{event.command}/{event.id}"
+    return "event"
 
 
 def encode_event(sequence: int, boot: int, wall: float, event: Event, *, device: str) -> bytes:

@@ -20,6 +20,7 @@ from ..ports import Batch, Clock, StorageError, Store
 from ..vocabulary.actions import Action
 from ..vocabulary.events import CommandAnswered, Event
 from ..vocabulary.facts import Fact, StorageSeen
+from .payloads import topic
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ RETRY = 5.0
 PATIENCE = 5.0
 """Seconds that an action waits for its entry in the journal: a medium that hangs must not hold up a recovery."""
 TIDY_EVERY = 60.0
+RECEIPTS = 1000
+"""Messages that the broker may have without acknowledgement, and more."""
 KEEP_EVENTS = 5000
 """Events that are kept in memory while the disk does not take them."""
 
@@ -41,6 +44,8 @@ class Output(Struct, frozen=True, kw_only=True):
     retained: dict[str, bytes] = {}
     intents: tuple[tuple[str, bytes], ...] = ()
     outcomes: tuple[tuple[str, bytes], ...] = ()
+    receipts: tuple[int, ...] = ()
+    """Of the broker's messages that this is all about: given back when it is on disk."""
     actions: tuple[Action, ...] = ()
     """To be begun when the intents are on disk."""
 
@@ -55,6 +60,8 @@ class Sinks(Struct, frozen=True):
     count: Callable[[Event], None]
     kick: Callable[[], None]
     post: Callable[[Fact], None]
+    acknowledge: Callable[[int], None]
+    """Gives a receipt back to the broker."""
     tidy: Callable[[], None]
     """Enforces the bounds of the store; called now and then."""
 
@@ -70,6 +77,7 @@ class Recorder:
         self._lock = threading.Condition()
         self._stopped = False
         self._unstored: list[Batch] = []
+        self._receipts: deque[int] = deque(maxlen=RECEIPTS)
         self._aside: Batch | None = None
         """All that is unstored but its events, as one."""
         self._error = self._stow_error = ""
@@ -144,7 +152,10 @@ class Recorder:
             for event in output.events:
                 self._sinks.line(event, output.wall)
                 self._sinks.count(event)
-        self._commit(outputs)
+            self._receipts.extend(output.receipts)
+        if self._commit(outputs):
+            while self._receipts:
+                self._sinks.acknowledge(self._receipts.popleft())
         for output in outputs:
             for action in output.actions:
                 with self._lock:
@@ -168,35 +179,38 @@ class Recorder:
         except StorageError as error:
             self._tell(str(error))
 
-    def _commit(self, outputs: list[Output]) -> None:
-        """Stores everything, after what could not be stored before; on failure the rest is kept for the next try."""
+    def _commit(self, outputs: list[Output]) -> bool:
+        """Stores everything, after what could not be stored before; on failure the rest is kept for the next try.
+
+        True when what an order asks for outlives a restart: in the database, or at least in the room set aside.
+        """
         fresh = list(map(_batch, outputs))
         waiting = _merged([*self._unstored, *fresh])
         now = time.monotonic()
         if self._unstored and now < self._retry_at:
-            self._put_aside(waiting, fresh)
-            return
+            return self._put_aside(waiting, fresh)
         while waiting:
             try:
                 self._store.commit(waiting[0], self._sinks.encode)
             except StorageError as error:
                 self._retry_at = now + RETRY
-                self._put_aside(waiting, fresh)
+                safe = self._put_aside(waiting, fresh)
                 self._tell(str(error))
-                return
+                return safe
             waiting.pop(0)
         self._unstored = []
         if self._error and self._settled():
             self._tell("")
+        return True
 
-    def _put_aside(self, waiting: list[Batch], fresh: list[Batch]) -> None:
+    def _put_aside(self, waiting: list[Batch], fresh: list[Batch]) -> bool:
         """Events wait in memory; everything else also goes where there is room for it on a full disk."""
         self._unstored = _bounded(waiting)
         bare = [replace(batch, events=()) for batch in fresh]
         if self._aside is None:
             bare = [replace(batch, events=()) for batch in waiting]
         if not bare:
-            return
+            return not self._stow_error
         self._aside = _merged([*([self._aside] if self._aside else []), *bare])[0]
         try:
             self._store.stow(self._aside, sum(len(batch.events) + batch.skipped for batch in self._unstored))
@@ -204,6 +218,8 @@ class Recorder:
             if self._stow_error != str(error):
                 self._stow_error = str(error)
                 log.error("not even the state can be stored, a restart would forget what is new: %s", error)
+            return False
+        return True
 
     def _settled(self) -> bool:
         """Everything is in the database again: what was put aside is of no use any more, and must not outlive it."""
@@ -241,7 +257,7 @@ def _batch(output: Output) -> Batch:
         retained=output.retained,
         intents=output.intents,
         outcomes=output.outcomes,
-        events=tuple(("event", event) for event in output.events),
+        events=tuple((topic(event), event) for event in output.events),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -20,8 +21,8 @@ def level(name: str) -> str:
     return quote(name, safe=" !$&'()*,;=:@-._~")
 
 
-def meta_payload(shot: Snapshot, host: dict[str, Any]) -> bytes:
-    """Birth: versions, facts of the host, apps. ``commands`` is empty: none are taken from the broker."""
+def meta_payload(shot: Snapshot, host: dict[str, Any], commands: Mapping[str, Any]) -> bytes:
+    """Birth: versions, facts of the host, apps, and which ``commands`` are taken: JSON Schemas by type."""
     return encode(
         {
             "edged": __version__,
@@ -32,7 +33,7 @@ def meta_payload(shot: Snapshot, host: dict[str, Any]) -> bytes:
             "host": host,
             "apps": sorted(shot.state.apps),
             "dependencies": sorted(shot.state.dependencies),
-            "commands": {},
+            "commands": commands,
         }
     )
 

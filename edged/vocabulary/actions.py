@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 
 from .deployments import Kind
+from .isolation import Endpoint
 
 
 class Action(Struct, frozen=True, kw_only=True, tag=True):
@@ -181,6 +182,44 @@ class UndoConfig(Action, frozen=True, kw_only=True):
     digest: str
 
 
+class ReadOut(Action, frozen=True, kw_only=True):
+    """Get what a command asks for. Changes nothing; the result is packed, see ``act.parcel``."""
+
+    what: Literal["logs", "evidence", "report", "status"]
+    app: str = ""
+    """Empty: all of them."""
+    container_id: str = ""
+    lines: int = 0
+    since: float = 0.0
+    """Seconds back; 0 with ``logs``: as far as there are any."""
+    which: str = ""
+    """An evidence record; empty: the app's latest."""
+
+    journalled: ClassVar[bool] = False
+
+
+class FindNetworks(Action, frozen=True, kw_only=True):
+    """Which networks is it connected to?"""
+
+    container_id: str
+
+    journalled: ClassVar[bool] = False
+
+
+class Isolate(Action, frozen=True, kw_only=True):
+    """Cut a container off from these networks; it keeps running."""
+
+    container_id: str
+    networks: tuple[str, ...]
+
+
+class Rejoin(Action, frozen=True, kw_only=True):
+    """Connect it to them again; those that it is connected to are left as they are."""
+
+    container_id: str
+    networks: tuple[Endpoint, ...]
+
+
 AnyAction = (
     CaptureEvidence
     | StartContainer
@@ -203,5 +242,9 @@ AnyAction = (
     | TryConfig
     | KeepConfig
     | UndoConfig
+    | ReadOut
+    | FindNetworks
+    | Isolate
+    | Rejoin
 )
 """Every action, for decoding."""

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from msgspec import Struct
-
+from .command_events import CommandAnswered, CommandPiece, CommandsRefused, KeysChanged
 from .deployments import GateCheck
+from .event import Event, Severity
 
-Severity = Literal["info", "warning", "critical"]
-
-
-class Event(Struct, frozen=True, kw_only=True, tag=True):
-    subject: str
-    """App, dependency, ``host``, ``engine`` or ``edged``."""
-
-    type: ClassVar[str]
-    """CloudEvents type without its prefix."""
-
+__all__ = ["AnyEvent", "CommandAnswered", "CommandPiece", "CommandsRefused", "Event", "KeysChanged", "Severity"]
 
 class EdgedStarted(Event, frozen=True, kw_only=True):
     boot: int
@@ -170,6 +161,38 @@ class MaintenanceChanged(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "maintenance.changed"
 
 
+class IsolationChanged(Event, frozen=True, kw_only=True):
+    """An app was cut off from its networks while it runs, or connected again."""
+
+    state: Literal["isolated", "again", "failed", "rejoined"]
+    """``again``: it had come back to a network, by a restart or a person's hand."""
+    by: str
+    networks: tuple[str, ...] = ()
+    reason: str = ""
+
+    type: ClassVar[str] = "isolation.changed"
+
+
+class AlertAcknowledged(Event, frozen=True, kw_only=True):
+    """A person has seen it and takes care."""
+
+    name: str
+    severity: Severity
+    by: str
+    note: str = ""
+
+    type: ClassVar[str] = "alert.acknowledged"
+
+
+class NoteTaken(Event, frozen=True, kw_only=True):
+    """What a person wants to be remembered."""
+
+    text: str
+    by: str
+
+    type: ClassVar[str] = "note.taken"
+
+
 class ConfigReloaded(Event, frozen=True, kw_only=True):
     digest: str
     path: str
@@ -209,21 +232,6 @@ class CheckBroken(Event, frozen=True, kw_only=True):
     broken: bool
 
     type: ClassVar[str] = "check.broken"
-
-
-class CommandAnswered(Event, frozen=True, kw_only=True):
-    """Progress or the result of a command."""
-
-    id: str
-    command: str
-    origin: str
-    status: Literal["accepted", "running", "succeeded", "failed", "rejected"]
-    reason: str = ""
-    """Reason code, for ``failed`` and ``rejected``."""
-    message: str = ""
-    result: dict[str, Any] = {}
-
-    type: ClassVar[str] = "command.answered"
 
 
 class DeploymentChanged(Event, frozen=True, kw_only=True):
@@ -281,11 +289,17 @@ AnyEvent = (
     | RecoveryHeld
     | RecoveryGaveUp
     | MaintenanceChanged
+    | IsolationChanged
+    | AlertAcknowledged
+    | NoteTaken
     | ConfigReloaded
     | ConfigRefused
     | ConfigTrial
     | CheckBroken
     | CommandAnswered
+    | CommandPiece
+    | CommandsRefused
+    | KeysChanged
     | DeploymentChanged
     | EventsDropped
     | StorageTrouble

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .deployments import Traffic
+from .trust import Order, TrustedKey
 from .world import Container, Disk, DockerHealth, HostSample, Usage
 
 
@@ -154,6 +155,38 @@ class CommandReceived(Fact, frozen=True, kw_only=True):
     """Who: ``local:uid=1000(ann)``."""
 
 
+class OrderReceived(Fact, frozen=True, kw_only=True):
+    """A command came from the broker, and its signature by a trusted key fits."""
+
+    wall: float
+    """Unix time at which it was verified."""
+    topic_type: str
+    topic_id: str
+    key: str
+    """Id of the key that signed it."""
+    public: str
+    digest: str
+    """Hex SHA-256 of the signed bytes."""
+    order: Order
+    receipt: int = 0
+    """Given back to the broker when everything about the order is on disk."""
+
+
+class OrdersRefused(Fact, frozen=True, kw_only=True):
+    """What came from the broker as a command was none of anybody who is trusted."""
+
+    code: str
+    count: int = 1
+    """More than one: they came in a flood, and only the number is told."""
+    message: str = ""
+    key: str = ""
+    """Id of the key that the sender claims."""
+    topic: str = ""
+    type: str = ""
+    id: str = ""
+    """Of the topic; empty when nothing should be answered there."""
+
+
 class ConfigLoaded(Fact, frozen=True, kw_only=True):
     """A valid configuration is in force from this fact on."""
 
@@ -163,6 +196,8 @@ class ConfigLoaded(Fact, frozen=True, kw_only=True):
     """The file that it is in force instead of, when a command applied it."""
     changed: tuple[str, ...] = ()
     """Key paths that differ from the configuration before, e.g. ``apps.detector.memory``."""
+    trusted: tuple[TrustedKey, ...] = ()
+    """The keys of its trust file."""
 
 
 class ConfigRejected(Fact, frozen=True, kw_only=True):
@@ -210,6 +245,8 @@ AnyFact = (
     | CheckFailed
     | ActionFinished
     | CommandReceived
+    | OrderReceived
+    | OrdersRefused
     | ConfigLoaded
     | ConfigRejected
     | BrokerSeen

@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from .deployments import Deployment, Kind, Placed, Request, Traffic
 from .events import CommandAnswered, Severity
+from .isolation import Isolation
+from .trust import Authority
 from .world import Container, Disk, HostSample, Usage
 
 Condition = Literal["unknown", "missing", "stopped", "down", "restarting", "paused", "starting", "healthy", "unhealthy"]
@@ -34,6 +36,14 @@ class Streak(Struct, frozen=True):
     """How long the last answer took."""
 
 
+class Acknowledged(Struct, frozen=True):
+    """A person has seen it and takes care."""
+
+    by: str
+    at: float
+    note: str = ""
+
+
 class Alert(Struct, frozen=True):
     """One alert of one subject, firing (``severity`` set) or on its way there."""
 
@@ -52,6 +62,8 @@ class Alert(Struct, frozen=True):
     changes: tuple[float, ...] = ()
     """When it was last raised and cleared, for flapping."""
     flapping: bool = False
+    acknowledged: Acknowledged | None = None
+    """Until it clears or becomes worse."""
 
 
 class Cpu(Struct, frozen=True):
@@ -158,6 +170,7 @@ class Kept(Struct, frozen=True):
     """Why the last deployment could neither be finished nor undone; empty: it could."""
     ended: Request | None = None
     """The one before."""
+    isolation: Isolation | None = None
 
 
 class AppState(Struct, frozen=True):
@@ -310,6 +323,7 @@ class State(Struct, frozen=True):
     dependencies: dict[str, DependencyState] = {}
     config: ConfigState = ConfigState()
     commands: dict[str, CommandState] = {}
+    authority: Authority = Authority()
     answered: dict[str, Answered] = {}
     """The last ones, by id."""
     broker: bool = False

@@ -91,6 +91,8 @@ class HostSample(Struct, frozen=True, kw_only=True):
     throttled: bool | None = None
     """The CPU is being slowed for heat or undervoltage."""
     clock_synced: bool | None = None
+    wall: float = 0.0
+    """Unix time of the sample."""
     boot_id: str = ""
     uptime: float = 0.0
     oom_kills: int | None = None

@@ -10,9 +10,11 @@ import msgspec
 from ...config import Config
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import State
+from ...vocabulary.trust import Role
 from ..answer import accepted, rejected
 from ..outcome import Judgement, View
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
+from .keys import AddArgs, RevokeArgs, add, revoke
 from .maintenance import MaintenanceArgs, set_maintenance
 from .own_config import ApplyArgs, ReloadArgs, apply_config, reload_config
 from .power import AppArgs, restart, start, stop
@@ -24,20 +26,24 @@ class Command(msgspec.Struct, frozen=True):
     args: type[Any]
     """Its argument struct; one with a field ``app`` is about one app, which must exist."""
     run: Callable[[Any, CommandReceived, View], Judgement]
+    role: Role
+    """The least that a key must be good for. Whoever is on the device may do everything."""
 
 
 COMMANDS: dict[str, Command] = {
-    "restart": Command(AppArgs, restart),
-    "start": Command(AppArgs, start),
-    "stop": Command(AppArgs, stop),
-    "maintenance.set": Command(MaintenanceArgs, set_maintenance),
-    "model.deploy": Command(DeployArgs, deploy_model),
-    "model.rollback": Command(BackArgs, roll_back_model),
-    "config.deploy": Command(DeployArgs, deploy_config),
-    "config.rollback": Command(BackArgs, roll_back_config),
-    "deploy.cancel": Command(BackArgs, cancel),
-    "edged.reload": Command(ReloadArgs, reload_config),
-    "edged.config.deploy": Command(ApplyArgs, apply_config),
+    "restart": Command(AppArgs, restart, "operator"),
+    "start": Command(AppArgs, start, "operator"),
+    "stop": Command(AppArgs, stop, "operator"),
+    "maintenance.set": Command(MaintenanceArgs, set_maintenance, "operator"),
+    "model.deploy": Command(DeployArgs, deploy_model, "deployer"),
+    "model.rollback": Command(BackArgs, roll_back_model, "deployer"),
+    "config.deploy": Command(DeployArgs, deploy_config, "deployer"),
+    "config.rollback": Command(BackArgs, roll_back_config, "deployer"),
+    "deploy.cancel": Command(BackArgs, cancel, "deployer"),
+    "key.add": Command(AddArgs, add, "admin"),
+    "key.revoke": Command(RevokeArgs, revoke, "admin"),
+    "edged.reload": Command(ReloadArgs, reload_config, "admin"),
+    "edged.config.deploy": Command(ApplyArgs, apply_config, "admin"),
 }
 
 
