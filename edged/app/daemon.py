@@ -31,10 +31,11 @@ from ..durable import Differ, Ending, restore
 from ..loop import Hands, Inbox, Loop
 from ..observe import World
 from ..observe.intake import Intake
+from ..observe.reception import Reception
 from ..observe.engine import EngineWatcher
 from ..observe.runner import JobRunner
 from ..ports import Batch, PortError, StorageError
-from ..report import journal
+from ..report import audit, journal
 from ..report.answers import Answers
 from ..report.metrics import Counters, Vitals
 from ..report.pages import Source, local_routes, public_routes
@@ -42,7 +43,7 @@ from ..report.payloads import encode_event
 from ..report.recorder import Output, Recorder, Sinks
 from ..report.snapshot import Snapshot
 from ..report.status import metrics_sample
-from ..vocabulary.actions import Action
+from ..vocabulary.actions import Action, ReadOut
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished, ConfigLoaded, ConfigRejected, Started, StopRequested
@@ -51,6 +52,7 @@ from . import applied, authority, last_good, life
 from .blackbox import WITHIN, Blackbox, folder
 from .housekeeping import Housekeeping
 from .papers import Papers
+from .readings import OwnReadings
 from .reload import Reloader
 from .reporting import Reporting
 from .supervision import INTAKE, OUTBOX, RECORDER, Supervisor, rhythms
@@ -76,7 +78,7 @@ class Daemon:
         config = loaded.config
         self._folder = Path(config.state_dir)
         self._lock = life.lock(self._folder)
-        self._store = SqliteStore(self._folder / "edged.db")
+        self._store = SqliteStore(self._folder / "edged.db", audited=audit.record)
         if self._store.recovered:
             log.error("%s", self._store.recovered)
         stored = self._store.load_state()
@@ -111,12 +113,15 @@ class Daemon:
             lambda: self._save({"clock": self._clock.record().encode()}),
         )
         self._intake = Intake(
-            config.device.id,
-            lambda: self._snapshot.state.authority.keys,
+            Reception(
+                config.device.id,
+                lambda: self._snapshot.state.authority.keys,
+                self._clock,
+                self._inbox.post,
+                ed25519.verify,
+            ),
             self._clock,
-            self._inbox.post,
             lambda receipt: self._reporting.acknowledge(receipt),
-            ed25519.verify,
             lambda: self._snapshot.state.engine.listed,
         )
         self._reporting = Reporting(
@@ -148,13 +153,15 @@ class Daemon:
             ),
             prober=prober,
             own_config=OwnConfigTrial(self._reloader, env, self),
+            readings=OwnReadings(lambda: self._snapshot, self._reporting.status, self._store.history),
         )
         self._actions = ActionRunner(tools, self._clock, self._inbox.post)
         # On their own workers: a fetch may take hours, and no recovery waits for that.
         self._artifact_actions = ActionRunner(tools, self._clock, self._inbox.post, workers=2, name="artifact")
+        self._read_outs = ActionRunner(tools, self._clock, self._inbox.post, workers=1, depth=16, name="read")
         self._recorder = Recorder(self._store, self._clock, self._sinks())
         self._supervisor = Supervisor(
-            (self._runner, self._actions, self._artifact_actions),
+            (self._runner, self._actions, self._artifact_actions, self._read_outs),
             self._beats,
             rhythms(config.docker.timeout),
             self._notifier.watchdog_seconds,
@@ -214,6 +221,7 @@ class Daemon:
         self._reporting.start(self._loaded.config)
         self._actions.start()
         self._artifact_actions.start()
+        self._read_outs.start()
         self._runner.start()
         self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
         self._loop.turn()
@@ -254,6 +262,7 @@ class Daemon:
         self._watcher.stop(0.5)
         self._intake.stop(0.2)
         self._runner.stop()
+        self._read_outs.stop(0.1)
         self._artifact_actions.stop(0.1)  # what is under way goes on with the next run
         if not self._actions.stop(1.0):
             log.warning("an action was still under way; the engine finishes it")
@@ -297,7 +306,7 @@ class Daemon:
             record=self._record,
             observe=self._runner.update,
             publish=self._publish,
-            metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot))),
+            metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot, self._store.audit_head()))),
             alive=self._alive,
             patience=lambda: self._supervisor.patience,
             feed=self._notifier.watchdog,
@@ -320,10 +329,14 @@ class Daemon:
             post=self._inbox.post,
             answers=self._answers,
             bundles=Incoming(self._folder),
+            audit=self._store,
         )
 
     def _act(self, action: Action) -> None:
-        (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)
+        if isinstance(action, ReadOut):
+            self._read_outs.submit(action)
+        else:
+            (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)
 
     def _encode(self, sequence: int, boot: int, wall: float, event: Event) -> bytes:
         return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)

@@ -20,6 +20,7 @@ from ..vocabulary.facts import CommandReceived, OrderReceived, OrdersRefused
 from ..vocabulary.state import State
 from ..vocabulary.trust import RANK, REMOTE, Authority, Order, TrustedKey, Window
 from . import refusals, trusted_time, window
+from .answer import bounded_args
 from .commands import COMMANDS, received
 from .outcome import Judgement
 
@@ -27,8 +28,6 @@ SKEW = 300.0
 """Seconds that a sender's clock may be ahead."""
 LONGEST = 31 * 86400.0
 """Seconds that an order may be valid."""
-MOST_ARGS = 1024
-"""Bytes of arguments that an answer repeats; of longer ones only the digest of the order is told."""
 UNKEPT = frozenset(
     {"rate_limited", "queue_full", "stopping", "unknown_key", "expired_key", "topic_mismatch", "wrong_device", "role"}
     | {"malformed", "issued_in_future", "replayed", "counter_too_old", "not_signed", "bad_signature", "disabled"}
@@ -60,9 +59,7 @@ def ordered(state: State, fact: OrderReceived, config: Config, now: float) -> Ju
     refusal = refusal or _times(authority, order, moment, synced) or _counter(authority, order, fact)
     refusal = refusal or _crowd(state, config, command, left)
     if refusal is not None:
-        state, single = refusals.single(state, refusal.code, now)
-        told = (_no(command, refusal, _request(command, fact, key)),) if single else ()
-        return Judgement(state, events=told)
+        return _told(state, command, fact, key, refusal, now)
     issued = _unix(order.issued)
     assert issued is not None
     before = authority.windows.get(fact.public, Window())
@@ -152,6 +149,20 @@ def _crowd(state: State, config: Config, command: CommandReceived, left: float) 
     return None
 
 
+def _told(
+    state: State, command: CommandReceived, fact: OrderReceived, key: TrustedKey | None, refusal: Refusal, now: float
+) -> Judgement:
+    known = command.id in state.answered or command.id in state.commands
+    state, single = refusals.single(state, refusal.code, now)
+    if not single:
+        return Judgement(state)
+    if known:  # the command itself has one result, and this is not it
+        where = f"{fact.topic_type}/{fact.topic_id}"
+        no = CommandsRefused(subject="edged", code=refusal.code, message=refusal.why, key=fact.key, topic=where)
+        return Judgement(state, events=(no,))
+    return Judgement(state, events=(_no(command, refusal, _request(command, fact, key)),))
+
+
 def _again(state: State, command: CommandReceived, config: Config, now: float) -> Judgement:
     """The answer once more, unless somebody sends it all the time."""
     state, single = refusals.single(state, "repeated", now)
@@ -188,9 +199,8 @@ def _decorated(judged: Judgement, command: CommandReceived, fact: OrderReceived,
 
 
 def _request(command: CommandReceived, fact: OrderReceived, key: TrustedKey | None) -> dict[str, Any]:
-    small = len(msgspec.json.encode(command.args)) <= MOST_ARGS
     return {
-        "args": command.args if small else {},
+        "args": bounded_args(command.args),
         "key": fact.key,
         "role": key.role if key is not None else "",
         "counter": fact.order.counter,

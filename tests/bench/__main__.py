@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import bundles, cost, deploy, device, endurance, footprint, kills, outbox, recovery, spool
+from . import bundles, cost, deploy, device, endurance, footprint, kills, orders, outbox, recovery, spool
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -37,6 +37,9 @@ BENCHES: dict[str, Bench] = {
     "signal": lambda e, f, a: [deploy.signalled(e, f, max(5, a.count // 2))],
     "rollback": lambda e, f, a: [deploy.bad(e, f, max(10, a.count))],
     "deployments": lambda e, f, a: [deploy.memory(e, f, 50)],
+    "orders": lambda e, f, a: orders.latency(e, f, max(100, a.count)),
+    "rate": lambda e, f, a: orders.rate(e, f, 10_000),
+    "flood": lambda e, f, a: orders.flood(e, f, max(5, a.count // 2)),
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 

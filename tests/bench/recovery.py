@@ -23,7 +23,7 @@ MARK = ("sh", "-c", "date > /mark/started; trap 'exit 0' TERM; sleep 100000 & wa
 """A process that says when it began to run, by the time of a file."""
 
 
-def _kill_to_start(engine: Engine, name: str, mark: Path) -> float:
+def kill_to_start(engine: Engine, name: str, mark: Path) -> float:
     """Seconds from SIGKILL of the main process to the new process running."""
     mark.unlink(missing_ok=True)
     pid = engine.pid(name)
@@ -51,7 +51,7 @@ def kill(engine: Engine, folder: Path, count: int) -> Figure:
         times: dict[str, list[float]] = {"bare": [], "watched": []}
         for number in range(count):
             for name in ("bare", "watched") if number % 2 else ("watched", "bare"):
-                times[name].append(_kill_to_start(engine, name, marks[name] / "started"))
+                times[name].append(kill_to_start(engine, name, marks[name] / "started"))
                 time.sleep(1.3 if name == "watched" else 0.1)
         daemon.wait_state("watched", "healthy")
     finally:
@@ -71,7 +71,7 @@ def _event_times(engine: Engine, container: str) -> Iterator[tuple[str, float]]:
 
 
 @contextmanager
-def _recorded(engine: Engine, container: str) -> Iterator[list[tuple[str, float]]]:
+def recorded(engine: Engine, container: str) -> Iterator[list[tuple[str, float]]]:
     """The engine's own record of what happened to a container, with its times."""
     seen: list[tuple[str, float]] = []
     stream = engine.client.events(decode=True, filters={"type": ["container"], "container": [container]})
@@ -103,7 +103,7 @@ def unhealthy(engine: Engine, folder: Path, count: int) -> Figure:
         daemon.wait_state("judged", "healthy")
         delays = []
         for _ in range(count):
-            with _recorded(engine, "judged") as seen:
+            with recorded(engine, "judged") as seen:
                 (flag / "ok").unlink()
                 until(lambda: any(action == "start" for action, _ in seen), 20.0, "judged was restarted")
                 (flag / "ok").touch()
@@ -150,7 +150,7 @@ def probe(engine: Engine, folder: Path, count: int, chance: random.Random) -> Fi
         delays = []
         for _ in range(count):
             time.sleep(1.2 + chance.random())
-            with _recorded(engine, "probed") as seen:
+            with recorded(engine, "probed") as seen:
                 _Hanging.go_on.clear()
                 _Hanging.hang.set()
                 hung = time.time()

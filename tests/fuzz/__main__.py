@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from tests.bench.measure import Figure, show
 
-from . import bundle
+from . import bundle, command
 
-TARGETS: dict[str, Callable[[int, int], list[Figure]]] = {"bundle": bundle.run}
+TARGETS: dict[str, Callable[[int, int], list[Figure]]] = {"bundle": bundle.run, "command": command.run}
 
 
 def main() -> int:
