@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from .config import Config
 from .vocabulary.deployments import Deployment
+from .vocabulary.isolation import Isolation
 from .vocabulary.state import (
     Alert,
     Answered,
@@ -131,7 +132,7 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
     remembered: dict[str, Kept] = {}
     for name in {*config.apps, *(k.partition("/")[2] for k in stored if k.startswith("app/"))}:
         kept = _decode(stored.get(f"app/{name}", b""), Kept, Kept())
-        kept = replace(kept, recovery=_interrupted(kept.recovery), deployment=_again(kept))
+        kept = replace(kept, recovery=_interrupted(kept.recovery), deployment=_again(kept), isolation=_step_again(kept))
         if name in config.apps:
             apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
         else:
@@ -159,6 +160,9 @@ def _owed(apps: Mapping[str, AppState], trial: Trial | None) -> dict[str, Comman
     """Commands that go on in this run."""
     owed = [] if trial is None else [_command(trial)]
     for name, app in apps.items():
+        cut = app.kept.isolation
+        if cut is not None and cut.command:
+            owed.append(CommandState(id=cut.command, type="isolate", app=name, origin=cut.origin, since=cut.since))
         running, waiting = app.kept.deployment, app.kept.waiting
         for request in (running.request if running is not None and not running.again else None, waiting):
             if request is not None:
@@ -211,6 +215,12 @@ def _again(kept: Kept) -> Deployment | None:
     if deployment is None or recovery.phase != "acting" or not recovery.command.startswith("deployment/"):
         return deployment
     return replace(deployment, attempt=0)
+
+
+def _step_again(kept: Kept) -> Isolation | None:
+    """Every step may be carried out again."""
+    isolation = kept.isolation
+    return None if isolation is None else replace(isolation, action_id="")
 
 
 def _decode(data: bytes, kind: Any, default: Any) -> Any:

@@ -219,7 +219,7 @@ class Loop:
 
 
 def _kept(fact: ActionFinished) -> bool:
-    return fact.action != "CaptureEvidence"
+    return fact.action not in ("CaptureEvidence", "ReadOut", "FindNetworks")
 
 
 def _outcome(fact: ActionFinished) -> bytes:

@@ -11,6 +11,7 @@ from .modelcheck.types import ConfigCheck, ConfigVerdict, ModelCheck, ModelVerdi
 from .vocabulary.actions import Where
 from .vocabulary.events import Event
 from .vocabulary.facts import ContainerChanged
+from .vocabulary.isolation import Endpoint
 from .vocabulary.world import Container, Disk, HostSample, Usage
 
 
@@ -96,8 +97,18 @@ class Containers(Protocol):
 
     def unpause(self, container_id: str, timeout: float) -> None: ...
 
-    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float) -> bytes:
-        """The last log lines, stdout and stderr together, with timestamps."""
+    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float, since: float = 0.0) -> bytes:
+        """The last log lines, stdout and stderr together, with timestamps. ``since``: seconds back; 0: all."""
+
+    def networks(self, container_id: str, timeout: float) -> tuple[str, tuple[Endpoint, ...]]:
+        """The network mode that it was created with (``host``, ``container:…``, a network), and what it is connected
+        to. A network that gives none (``none``) is not among them."""
+
+    def disconnect(self, container_id: str, network: str, timeout: float) -> None:
+        """Cuts it off from a network, running or not. Not being connected is no error."""
+
+    def connect(self, container_id: str, endpoint: Endpoint, timeout: float) -> None:
+        """Connects it to a network, running or not."""
 
     def usage(self, container_id: str) -> Usage:
         """One-shot stats: slow (1–2 s on old engines), for hosts whose cgroup files cannot be read."""
@@ -244,6 +255,22 @@ class EvidenceStore(Protocol):
 
     def settle(self, path: str) -> None:
         """Makes a record safe against a power cut too; takes as long as the medium needs."""
+
+    def read(self, app: str, which: str) -> tuple[str, bytes]:
+        """(name, content as JSON) of the record ``which`` (its name, or its path in the folder), or the app's latest.
+
+        Raises ``NotFound``, ``Refused`` for what is no name of a record, ``StorageError``.
+        """
+
+
+class Readings(Protocol):
+    """What edged itself knows, as JSON, for whoever asks from afar."""
+
+    def status(self, app: str) -> bytes:
+        """As ``edged status --json``; with an app: of that one alone."""
+
+    def report(self, since: float) -> bytes:
+        """What happened in the last so many seconds. Raises ``StorageError``."""
 
 
 class Notifier(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..vocabulary import actions
-from . import executors
+from . import executors, isolating, reading
 from .executors import Result, Tools
 
 __all__ = ["AFTERWARDS", "EXECUTORS", "Executor", "Result", "Tools"]
@@ -35,6 +35,10 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.TryConfig: executors.try_config,
     actions.KeepConfig: executors.keep_config,
     actions.UndoConfig: executors.undo_config,
+    actions.ReadOut: reading.read_out,
+    actions.FindNetworks: isolating.find_networks,
+    actions.Isolate: isolating.isolate,
+    actions.Rejoin: isolating.rejoin,
 }
 
 AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {actions.CaptureEvidence: executors.settle}

@@ -6,7 +6,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..ports import Artifacts, Containers, EvidenceStore, Host, OwnConfig, PortError, Prober, Refused, Services
+from ..ports import (
+    Artifacts,
+    Containers,
+    EvidenceStore,
+    Host,
+    OwnConfig,
+    PortError,
+    Prober,
+    Readings,
+    Refused,
+    Services,
+)
 from ..vocabulary.actions import (
     Action,
     BackUpArtifact,
@@ -47,6 +58,7 @@ class Tools(Struct, frozen=True):
     artifacts: Artifacts
     prober: Prober
     own_config: OwnConfig
+    readings: Readings
 
 
 Result = dict[str, Any]

@@ -15,11 +15,13 @@ from docker.api.client import APIClient
 
 from ..ports import NotFound, PortError, Refused, Unreachable
 from ..vocabulary.facts import ContainerChanged
+from ..vocabulary.isolation import Endpoint
 from ..vocabulary.world import Container, Usage
 from .docker_archive import Once, limited
 from .docker_client import Clients
 from .docker_errors import WrongVersion
 from .docker_http import Exchange
+from .docker_networks import to_networks
 from .docker_streams import Demultiplexer, Lines, Tail
 from .docker_translate import EVENT_ACTIONS, from_inspect, from_list, is_tty, to_change, to_usage
 
@@ -112,11 +114,43 @@ class DockerEngine:
 
         return to_usage(container.id, self._clients.call(stats, self._timeout), inspected)
 
-    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float) -> bytes:
+    def networks(self, container_id: str, timeout: float) -> tuple[str, tuple[Endpoint, ...]]:
+        answer: Any = self._clients.call(lambda client: client.inspect_container(container_id), timeout)
+        return to_networks(answer)
+
+    def disconnect(self, container_id: str, network: str, timeout: float) -> None:
+        """Not being connected, and a network that is gone, are no error."""
+        try:
+            self._clients.call(
+                lambda client: client.disconnect_container_from_network(container_id, network, force=True), timeout
+            )
+        except PortError:
+            _, left = self.networks(container_id, timeout)
+            if any(endpoint.network == network for endpoint in left):
+                raise
+
+    def connect(self, container_id: str, endpoint: Endpoint, timeout: float) -> None:
+        self._clients.call(
+            lambda client: client.connect_container_to_network(
+                container_id,
+                endpoint.network,
+                ipv4_address=endpoint.ipv4 or None,
+                ipv6_address=endpoint.ipv6 or None,
+                aliases=list(endpoint.aliases) or None,
+                links=list(endpoint.links) or None,
+                driver_opt=endpoint.options or None,
+            ),
+            timeout,
+        )
+
+    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float, since: float = 0.0) -> bytes:
         """The last lines, at most ``max_bytes``; what was got until ``timeout`` when that takes too long."""
         deadline = time.monotonic() + timeout
         container, inspected = self.inspect(container_id)
-        query = urlencode({"stdout": 1, "stderr": 1, "timestamps": 1, "tail": max(0, lines)})
+        query = urlencode(
+            {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": max(0, lines)}
+            | ({"since": f"{time.time() - since:.3f}"} if since > 0.0 else {})
+        )
         path = f"/v{self._clients.version(timeout)}/containers/{quote(container.id)}/logs?{query}"
         tail, frames = Tail(max_bytes), None if is_tty(inspected) else Demultiplexer()
         with Exchange(self._url) as exchange:

@@ -6,12 +6,13 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 
+from ..audit import Entry, Head, Span
 from ..ports import Batch, Retained, StorageError, StoredEvent
 from ..vocabulary.events import Event, EventsDropped
 from .storage import trimming
+from .storage.audit import Audited, AuditTrail, read_page
 from .storage.database import DatabaseFile
 from .storage.lifeboat import Stowed
 from .storage.retained import RetainedTopics
@@ -32,8 +33,12 @@ _COLUMNS = "sequence, boot, wall, topic, payload"
 class SqliteStore(DatabaseFile):
     """Thread-safe. Every method may raise ``StorageError``; the next call tries afresh."""
 
-    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path, monotonic: Callable[[], float] = time.monotonic, audited: Audited | None = None
+    ) -> None:
+        """``audited``: what of an event is for the audit. None: no audit."""
         self._monotonic = monotonic
+        self._audit = AuditTrail(audited)
         self._last = 0
         """Number of the newest row: the head, unless numbers were skipped after a loss."""
         self._size = 0
@@ -57,6 +62,7 @@ class SqliteStore(DatabaseFile):
         self._retained.load(db.execute("SELECT topic, payload, version FROM retained").fetchall())
         self._retained.update(list(self._stowed.values()))
         self._dropped = trimming.untold_ranges(db)
+        self._audit.load(db)
         db.execute("SELECT key, value FROM state").fetchall()  # shows damage now rather than later
 
     def _set_watermark(self, db: sqlite3.Connection, through: int) -> None:
@@ -74,6 +80,7 @@ class SqliteStore(DatabaseFile):
             self._catch_up(db)
             head, size = self._head + batch.skipped, self._size
             rows = []
+            told = self._audit.told([(head + n, event) for n, (_, event) in enumerate(batch.events, 1)], batch.now)
             for topic, event in batch.events:
                 head += 1
                 payload = encode(head, self.boot, batch.wall, event)
@@ -96,6 +103,8 @@ class SqliteStore(DatabaseFile):
                     if isinstance(event, EventsDropped):
                         db.execute("DELETE FROM dropped WHERE first>=? AND last<=?", (event.first, event.last))
                 self._write_watermark(db)
+                self._audit.write(db, told, self.boot, batch.wall)
+            self._audit.written()
             self._watermark_written()
             self._retained.update(retained)
             self._stowed.clear()
@@ -137,6 +146,10 @@ class SqliteStore(DatabaseFile):
     def _take_in(self, db: sqlite3.Connection, left: Stowed) -> None:
         _write_state(db, Batch(wall=0.0, now=0.0, state=left.state, outcomes=tuple(left.outcomes)), left.intents)
         self._retained.write(db, self._retained.changed(left.retained))
+
+    def _salvaged(self, db: sqlite3.Connection, aside: str) -> None:
+        boot = self.boot or max(self._reserve.boot, get_meta(db, "boot")) + 1
+        self._audit.salvaged(db, boot, time.time(), aside)
 
     # The watermark: what the broker has
 
@@ -227,13 +240,18 @@ class SqliteStore(DatabaseFile):
     def history(self, since_wall: float, types: Sequence[str], limit: int) -> list[StoredEvent]:
         condition = f"AND type IN ({', '.join('?' * len(types))})" if types else ""
         question = f"SELECT {_COLUMNS} FROM event WHERE wall >= ? {condition} ORDER BY sequence DESC LIMIT ?"
-        try:
-            # A connection of its own: reading through weeks of history must not hold up the loop's commits.
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-                rows = db.execute(question, (since_wall, *types, limit)).fetchall()
-        except sqlite3.Error as error:
-            raise explain(error, self._path) from error
+        with self._reading() as db:
+            rows = db.execute(question, (since_wall, *types, limit)).fetchall()
         return [StoredEvent(*row) for row in reversed(rows)]
+
+    def audit_head(self) -> Head:
+        """Where the audit stands. Waits for nothing."""
+        return self._audit.head
+
+    def audit_page(self, after: int, limit: int) -> tuple[Span, list[Entry]]:
+        """The audit's records with a number above ``after``, oldest first."""
+        with self._reading() as db:
+            return read_page(db, after, limit)
 
     # Retained topics
 

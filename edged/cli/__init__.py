@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("power", "start an app now"),
     "stop": ("power", "stop an app; it stays stopped until it is started again"),
     "maintenance": ("maintenance", "hands off an app for a while: report, do not act"),
+    "isolate": ("isolate", "cut an app off from its networks while it runs on, or connect it again"),
     "deploy": ("deploy", "put a model or an app configuration in place, behind a health gate"),
     "rollback": ("deploy", "go back to the model or configuration before"),
     "deployments": ("deployments", "what was deployed, and how it ended"),
@@ -26,6 +27,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "apply": ("apply", "give edged another configuration, kept only if it proves itself"),
     "bundle": ("bundle", "make, sign, verify and show bundles: models and configurations to deploy"),
     "key": ("key", "make and show the keys that sign bundles and commands"),
+    "fleet": ("fleet", "the console side: list, watch, command and update a whole fleet, over MQTT"),
+    "audit": ("audit", "who wanted what of this device: show, verify and export the chained records"),
     "doctor": ("doctor", "look at this host: what is wrong, and the command that mends it"),
     "demo": ("demo", "the whole story in about a minute on this machine"),
 }

@@ -64,6 +64,8 @@ def page(picture: dict[str, Any]) -> list[str]:
     lines.append(f"  host    {_host(picture['host'])}")
     if picture["storage_error"]:
         lines.append(paint(f"  storage {plain(picture['storage_error'])}", "red"))
+    if picture["audit"]["records"]:
+        lines.append(f"  audit   record {picture['audit']['head']}")
     lines += ["", *_apps(picture, now)]
     if picture["dependencies"]:
         rows = [

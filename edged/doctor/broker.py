@@ -7,15 +7,15 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 from ..adapters.mqtt_tls import tls_context
 from ..adapters.mqtt_trial import try_broker
 from ..adapters.resolver import Address, ResolveError, Resolver, literal
 from ..config.model import Mqtt
-from ..ports import Message, PortError
-from ..report.payloads import topic_prefix
-from . import certificates
+from ..ports import PortError
+from . import certificates, permissions
 from .certificate import validity
 from .finding import Finding, fail, ok, skip
 from .patient import Patient
@@ -25,8 +25,6 @@ _LONGEST = 7.0
 _STEP = 3.0
 _SAYING = 4.0
 """Seconds for connecting, publishing and the answers to it."""
-_DENIED = 128
-"""Reason codes of acknowledgements from here on mean: not taken."""
 _ANSWERING = "on the broker: sudo systemctl status mosquitto; sudo ss -tlnp   or correct mqtt.url in edged.yaml"
 
 
@@ -63,7 +61,7 @@ def look(patient: Patient) -> Iterator[Finding]:
     except _Ended as ended:
         yield ended.finding
         return
-    yield from _mqtt(mqtt, patient.config.device.id, max(1.0, min(_SAYING, until - time.monotonic())))
+    yield from _mqtt(mqtt, patient.config.device.id, reached, port, until)
 
 
 def _left(until: float) -> float:
@@ -195,17 +193,23 @@ def untrusted(host: str, port: int, error: OSError, ca_file: str) -> Finding:
     return fail(name, f"TLS with {where} failed: {reason.lower().replace('_', ' ')}", fix)
 
 
-def _mqtt(mqtt: Mqtt, device: str, timeout: float) -> Iterator[Finding]:
-    prefix = topic_prefix(device)
-    # Empty retained messages: they clear what is not there, and no console takes them for anything.
-    topics = [f"{prefix}/alert/doctor/doctor", f"{prefix}/app/doctor"]
-    # An id of its own: with edged's own the broker would throw edged out.
-    trial = try_broker(mqtt, f"edged-{device}-doctor", [Message(t, b"", retain=True) for t in topics], timeout)
+def _mqtt(mqtt: Mqtt, device: str, address: Address, port: int, until: float) -> Iterator[Finding]:
+    timeout = max(1.0, min(_SAYING, until - time.monotonic()))
+    try:
+        connection = _connect(address, port, timeout)
+    except OSError as error:
+        yield unreached(address[1], port, error)
+        return
+    # An id of its own: with edged's the broker would throw edged out. A new one, so that no session can be there.
+    trial = try_broker(
+        mqtt, connection, f"edged-{device}-doctor-{token_hex(4)}", permissions.topics(device),
+        permissions.filters(device), timeout,
+    )  # fmt: skip
     if not trial.connected:
         yield not_let_in(mqtt, trial.reason)
         return
     yield ok("broker mqtt", f"MQTT 5 connection accepted{f' for user {mqtt.username}' if mqtt.username else ''}")
-    yield from permissions(mqtt.username, prefix, trial.answers, trial.reason)
+    yield from permissions.judge(device, mqtt, trial)
 
 
 def not_let_in(mqtt: Mqtt, reason: str) -> Finding:
@@ -217,30 +221,12 @@ def not_let_in(mqtt: Mqtt, reason: str) -> Finding:
         here = mqtt.password_file or "mqtt.username and mqtt.password_file of edged.yaml"
         return fail(name, reason, f"{change}   and the same in {here}")
     if "client id" in reason:
-        fix = "on the broker: allow client ids that begin with edged-   (this visit's ended in -doctor)"
+        fix = "on the broker: allow client ids that begin with edged-   (this visit's had -doctor- in it)"
         return fail(name, reason, fix)
-    if "alert" in reason.lower() and "certificate" in reason.lower():
+    if "certificate" in reason.lower() and ("alert" in reason.lower() or "hung up" in reason):
         return fail(name, f"the broker does not accept our certificate: {reason}",
                     "set mqtt.cert_file and mqtt.key_file to what the broker's cafile has signed")  # fmt: skip
     if "cannot read" in reason:
         return fail(name, reason, "put the file there, or correct mqtt in edged.yaml")
     hint = "" if mqtt.url.startswith("mqtts:") else "   (or is it a TLS port? then mqtts:// in mqtt.url)"
     return fail(name, reason, f"on the broker: sudo tail -n 30 /var/log/mosquitto/mosquitto.log{hint}")
-
-
-def permissions(user: str, prefix: str, answers: dict[str, tuple[int, str]], reason: str) -> Iterator[Finding]:
-    """By the reason codes of the acknowledgements: mosquitto says nothing else about who may do what."""
-    name = "broker permissions"
-    denied = {topic: text for topic, (code, text) in answers.items() if code >= _DENIED}
-    allow = "on the broker, in the acl_file: " + (f"user {user}   " if user else "") + f"topic readwrite {prefix}/#"
-    if denied:
-        why = ", ".join(f"{topic.removeprefix(prefix + '/')} ({text.lower()})" for topic, text in denied.items())
-        yield fail(name, f"may not publish below {prefix}: {why}", f"{allow}   then: sudo systemctl reload mosquitto")
-    elif reason:
-        yield fail(name, f"the broker took no retained message: {reason}", f"{allow}   and retain_available true")
-    else:
-        yield ok(name, f"may publish retained messages below {prefix} (app, alert)")
-    yield skip("broker permissions others",
-               "status, meta, event and metrics were not tried: consoles would take a trial for the truth; and brokers "
-               "(mosquitto 2.0) accept subscriptions that they will not serve",
-               "edged status   (the daemon counts what the broker refused)")  # fmt: skip

@@ -17,7 +17,7 @@ from ..vocabulary.actions import Action
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import Answered, AppState, Recovery, State
-from . import admission, containers, deployment, disks, engine, gating, host, lifecycle, own_config, probes, recovery, refusals, resources
+from . import admission, containers, deployment, disks, engine, gating, host, isolation, lifecycle, own_config, probes, readout, recovery, refusals, resources
 from .app import see, settle
 from .commands import received
 from .guard import refusal
@@ -53,6 +53,8 @@ def check_failed(state: State, fact: facts.CheckFailed, config: Config, now: flo
 
 def action_finished(state: State, fact: facts.ActionFinished, config: Config, now: float) -> Judgement:
     """Every outcome is told; the app's own machine or the engine's draws the conclusions."""
+    if readout.concerns(fact):
+        return readout.finished(state, fact)
     name = fact.subject.removesuffix(SIDE)
     ended = ActionEnded(
         subject=name,
@@ -71,6 +73,10 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
     if app is None:
         return Judgement(state, events=(ended,))
     view = View(state, config, now)
+    if isolation.concerns(app, fact):
+        cut = isolation.finished(app, fact, view)
+        told = (ended, *cut.events) if isolation.worth_telling(ended) else cut.events
+        return Judgement(replace(state, apps={**state.apps, app.name: cut.app}), cut.actions, told, (app.name,))
     recovered = recovery.finished(app, fact, view)
     deployed = deployment.finished(recovered.app, fact, view)
     new = replace(state, apps={**state.apps, app.name: deployed.app})

@@ -72,6 +72,8 @@ def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:
         return Hold()
     if kept.maintenance is not None and now < kept.maintenance.until:
         return Hold(f"in maintenance by {kept.maintenance.owner}", kept.maintenance.until)
+    if kept.isolation is not None:
+        return Hold(f"isolated by {kept.isolation.by}")
     if not view.state.engine.up:
         return Hold("the container engine does not answer")
     if kept.deployment is not None and kept.deployment.phase in TOUCHING:

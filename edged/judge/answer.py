@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any, Literal
+
+import msgspec
 
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived
 from ..vocabulary.state import State
+
+MOST_ARGS = 1024
+"""Bytes of arguments that an answer repeats; longer ones are left out."""
+LONGEST_ARG = 200
+"""Characters of one of them; of a longer one the digest is told."""
+SEALED = frozenset({"config"})
+"""Arguments that may hold secrets, however short."""
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def bounded_args(args: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a command as they are told to others and audited: without secrets, and bounded."""
+    shown = {name: _told(value, name in SEALED) if isinstance(value, str) else value for name, value in args.items()}
+    try:
+        return shown if len(msgspec.json.encode(shown)) <= MOST_ARGS else {}
+    except (UnicodeEncodeError, msgspec.MsgspecError):
+        return {}
+
+
+def _told(text: str, sealed: bool) -> str:
+    if not sealed and len(text) <= LONGEST_ARG and "\n" not in text:
+        return _LOGIN.sub("…@", text)
+    data = text.encode("utf-8", "replace")
+    return f"sha256:{hashlib.sha256(data).hexdigest()} ({len(data)} bytes)"
 
 
 def rejected(fact: CommandReceived, subject: str, reason: str, message: str) -> CommandAnswered:

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from ..vocabulary.events import AppChanged, Event, MaintenanceChanged
 from ..vocabulary.state import AppState
-from . import deployment
+from . import deployment, isolation
 from .app_alerts import settle_alerts
 from .condition import condition, settles_at
 from .outcome import Outcome, View, earliest
 from .recovery import step
-from .run import under_way, waits_for_stop
+from .run import runs, under_way, waits_for_stop
 
 
 def see(app: AppState, view: View) -> tuple[AppState, AppChanged | None]:
@@ -25,6 +25,9 @@ def see(app: AppState, view: View) -> tuple[AppState, AppChanged | None]:
         new, reason = "restarting", "edged is restarting it"
     if new == "down" and app.condition != "down" and waits_for_stop(app, view.now):
         return app, None
+    cut = app.kept.isolation
+    if cut is not None and cut.told and runs(app):
+        reason = f"{reason}; isolated by {cut.by}"
     if new == app.condition:
         return (app if reason == app.reason else replace(app, reason=reason)), None
     container = app.container
@@ -47,12 +50,13 @@ def settle(app: AppState, view: View) -> Outcome:
     alerted = settle_alerts(app, view)
     stepped = step(alerted.app, view)
     deployed = deployment.step(stepped.app, view)
-    actions = (*stepped.actions, *deployed.actions)
-    events = (*ended, *alerted.events, *stepped.events, *deployed.events)
-    if deployed.app.kept.recovery is alerted.app.kept.recovery:
-        return Outcome(deployed.app, actions, events)
-    # How the recovery stands is itself something that alerts tell of.
-    again = settle_alerts(deployed.app, view)
+    cut = isolation.step(deployed.app, view)
+    actions = (*stepped.actions, *deployed.actions, *cut.actions)
+    events = (*ended, *alerted.events, *stepped.events, *deployed.events, *cut.events)
+    if cut.app.kept.recovery is alerted.app.kept.recovery and not cut.events:
+        return Outcome(cut.app, actions, events)
+    # How recovery and isolation stand is itself something that alerts tell of.
+    again = settle_alerts(cut.app, view)
     return Outcome(again.app, actions, (*events, *again.events))
 
 

@@ -32,6 +32,7 @@ def readings(app: AppState, now: float) -> dict[str, Reading]:
         "OomKilled": _oom(app, now),
         "RecoveryExhausted": _exhausted(app),
         "DeploymentFailed": _stuck(app),
+        "AppIsolated": _isolated(app),
     }
 
 
@@ -80,6 +81,8 @@ def _for_docker(app: AppState, now: float) -> float:
 
 
 def _unhealthy(app: AppState) -> Reading:
+    if app.kept.isolation is not None:
+        return _held(app, "Unhealthy")  # nobody reaches it, and that is what was wanted
     if app.condition == "unhealthy":
         return Reading(
             level="critical",
@@ -145,6 +148,25 @@ def _stuck(app: AppState) -> Reading:
         summary=f"{app.name}: {app.kept.stuck}",
         advice=f"see edged deployments and the container's logs; then deploy a good one, edged rollback {app.name}, "
         f"or edged deploy {app.name} --cancel to leave it as it is",
+    )
+
+
+def _isolated(app: AppState) -> Reading:
+    wanted = app.kept.isolation
+    if wanted is None or not (wanted.told or wanted.problem):
+        return Reading(level=None, summary=f"{app.name} is not isolated")
+    names = ", ".join(endpoint.network for endpoint in wanted.networks) or "its networks"
+    if wanted.problem:
+        what = "is isolated, and could not be connected again" if wanted.phase == "joining" else "could NOT be isolated"
+        return Reading(
+            level="critical",
+            summary=f"{app.name} {what}: {wanted.problem}",
+            advice="edged tries again every half minute; see docker inspect and docker network ls",
+        )
+    return Reading(
+        level="warning",
+        summary=f"{app.name} is cut off from {names} by {wanted.by}",
+        advice=f"look into its evidence and its memory; edged isolate {app.name} --undo connects it again",
     )
 
 

@@ -44,7 +44,7 @@ def listed(state: State, fact: ContainersListed, config: Config, now: float) -> 
 
 
 def _forgotten(app: AppState, now: float) -> bool:
-    missing = app.discovered and app.condition == "missing"
+    missing = app.discovered and app.condition == "missing" and app.kept.isolation is None
     return missing and now >= app.condition_since + FORGET_DISCOVERED
 
 

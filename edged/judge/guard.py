@@ -13,8 +13,13 @@ from ..vocabulary.actions import (
     CaptureEvidence,
     CheckConfig,
     FetchBundle,
+    FindNetworks,
+    Isolate,
     KeepConfig,
+    PauseContainer,
     PlaceArtifact,
+    ReadOut,
+    Rejoin,
     ReloadConfig,
     RestartContainer,
     RestartEngine,
@@ -30,6 +35,8 @@ from ..vocabulary.actions import (
 )
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.state import AppState, State
+from . import isolation
+from .readout import SUBJECT as READ
 
 DEPLOYING = (
     FetchBundle,
@@ -42,6 +49,7 @@ DEPLOYING = (
     SmokeTest,
     TidyArtifacts,
 )
+ISOLATING = (FindNetworks, Isolate, Rejoin)
 OWN = (ReloadConfig, CheckConfig, TryConfig, KeepConfig, UndoConfig)
 
 
@@ -53,12 +61,16 @@ def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> s
         return _engine(action, state)
     if isinstance(action, OWN):
         return _own(action, state)
+    if isinstance(action, ReadOut):
+        return "" if action.id.removeprefix(READ) in state.commands else "no command asked for it"
     app = state.apps.get(action.subject.removesuffix(SIDE))
     if app is None:
         # What edged paused it lets go on, even when it does not watch it any more.
         return "" if isinstance(action, UnpauseContainer) and state.engine.up else f"there is no app {action.subject}"
     if isinstance(action, DEPLOYING):
         return _deploying(action, app, state)
+    if isolation.under_way(app) or isinstance(action, ISOLATING):
+        return _isolating(action, app, state)
     recovery = app.kept.recovery
     if recovery.phase not in ("capturing", "acting") or recovery.action_id != action.id:
         return f"another action on {action.subject} is under way"
@@ -86,6 +98,15 @@ def _deploying(action: Action, app: AppState, state: State) -> str:
     return ""
 
 
+def _isolating(action: Action, app: AppState, state: State) -> str:
+    wanted = app.kept.isolation
+    if wanted is None or wanted.action_id != action.id:
+        return f"{app.name} is being isolated, or connected again" if wanted is not None else "nobody asked for it"
+    if state.stopping:
+        return "edged is stopping"
+    return "" if state.engine.up else "the container engine does not answer"
+
+
 def _own(action: Action, state: State) -> str:
     """About edged's own configuration."""
     if state.stopping:
@@ -106,6 +127,8 @@ def _automatic(action: Action, app: AppState, now: float) -> str:
     """What only a person may ask for."""
     if app.kept.maintenance is not None and now < app.kept.maintenance.until:
         return f"{action.subject} is in maintenance"
+    if app.kept.isolation is not None and not isinstance(action, PauseContainer | UnpauseContainer):
+        return f"{action.subject} is isolated"
     if isinstance(action, UnpauseContainer):
         return "" if app.kept.paused_by_edged else f"{action.subject} was not paused by edged"
     if not app.config.restart.enabled:

@@ -26,7 +26,7 @@ from ..vocabulary.facts import (
 )
 from ..vocabulary.state import AppState, DependencyState, Kept, State, Streak
 from ..vocabulary.trust import Authority
-from . import disks, own_config, reload, run
+from . import disks, own_config, readout, reload, run
 from .engine import SHUTDOWN
 from .outcome import Judgement
 from .vanished import farewell
@@ -56,7 +56,7 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
         remembered=remembered,
         stopping=False,
     )
-    return Judgement(new, events=(told,), touched=tuple(apps))
+    return Judgement(new, events=(told, *readout.interrupted(new)), touched=tuple(apps))
 
 
 def _excused(kept: Kept) -> Kept:

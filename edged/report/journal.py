@@ -39,6 +39,7 @@ def severity(event: ev.Event) -> str:
             | ev.ConfigRefused()
             | ev.ConfigTrial(state="undone")
             | ev.AlertFlapping()
+            | ev.IsolationChanged()
             | ev.RecoveryHeld()
         ):
             return "warning"
@@ -100,6 +101,13 @@ def sentence(event: ev.Event) -> str:
             if event.on:
                 return f"{who}: maintenance by {event.owner} for {_s(event.seconds)}: {event.why}"
             return f"{who}: maintenance by {event.owner} is over after {_s(event.seconds)}: {event.why}"
+        case ev.IsolationChanged(state="failed"):
+            return f"{who}: the isolation by {event.by}, or its undoing, FAILED and is tried again: {event.reason}"
+        case ev.IsolationChanged(state="rejoined"):
+            return f"{who}: the isolation is over: {event.reason}"
+        case ev.IsolationChanged():
+            again = " again: it had come back to a network" if event.state == "again" else ""
+            return f"{who}: cut off from {', '.join(event.networks)} by {event.by}{again}; it runs on"
         case ev.ConfigReloaded():
             return f"configuration {event.path} is in force; changed: {', '.join(event.changed) or 'nothing'}"
         case ev.ConfigRefused():

@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..vocabulary import events as ev
 from ..vocabulary.deployments import ENDS
+from .audit import unsigned
 from .snapshot import Snapshot, alerts
 
 DETECT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -41,6 +42,8 @@ class Counters:
         self.actions: Counter[tuple[str, str]] = Counter()
         self.deployments: Counter[tuple[str, str]] = Counter()
         self.reloads: Counter[str] = Counter({"ok": 0, "refused": 0})
+        self.commands: Counter[tuple[str, str]] = Counter()
+        self.refused: Counter[str] = Counter()
         self.dropped = 0
         self.detect = Buckets(DETECT_BUCKETS)
         self.recover = Buckets(RECOVER_BUCKETS)
@@ -61,8 +64,22 @@ class Counters:
                 self.recover.observe(event.seconds)
             case ev.EventsDropped():
                 self.dropped += event.count
+            case ev.CommandsRefused():
+                self.refused[event.code] += event.count
+            case ev.CommandAnswered():
+                self._command(event)
             case _:
                 pass
+
+    def _command(self, event: ev.CommandAnswered) -> None:
+        """A repeated one is refused as a command, although its sender gets the answer of before."""
+        if event.request.get("repeated"):
+            self.refused["repeated"] += 1
+        elif event.status in ("rejected", "expired"):
+            if not unsigned(event):  # ``CommandsRefused`` counts that
+                self.refused[event.reason] += 1
+        else:
+            self.commands[event.command, event.status] += 1
 
 
 class Vitals:
@@ -238,6 +255,16 @@ def _own(shot: Snapshot, counters: Counters, vitals: Vitals) -> Iterator[Any]:
     for (app, result), number in sorted(counters.deployments.items()):
         deployments.add_metric([app, result], float(number))
     yield deployments
+    commands = CounterMetricFamily(
+        "edged_commands", "Answers to commands that were carried out", labels=["type", "status"]
+    )
+    for (command, answer), number in sorted(counters.commands.items()):
+        commands.add_metric([command, answer], float(number))
+    yield commands
+    refused = CounterMetricFamily("edged_commands_refused", "Commands that were refused", labels=["code"])
+    for code, number in sorted(counters.refused.items()):
+        refused.add_metric([code], float(number))
+    yield refused
     reloads = CounterMetricFamily("edged_config_reloads", "Configuration reloads", labels=["result"])
     for result, number in sorted(counters.reloads.items()):
         reloads.add_metric([result], float(number))

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
+from ..audit import Entry, Head, Span, entry_line, span_line
 from ..ports import PortError, Request, Response, Routes, StorageError, StoredEvent
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived, Fact
@@ -23,6 +24,7 @@ STALE = 15.0
 """Seconds without a turn of the loop after which edged is not healthy."""
 COMMAND_TIMEOUT = 300.0
 HISTORY_LIMIT = 1000
+AUDIT_LIMIT = 1000
 
 
 class Bundles(Protocol):
@@ -36,6 +38,13 @@ class Bundles(Protocol):
 
     def drop(self, path: str) -> bool:
         """Whether there was anything. Raises ``PortError``."""
+
+
+class Audit(Protocol):
+    def audit_head(self) -> Head: ...
+
+    def audit_page(self, after: int, limit: int) -> tuple[Span, list[Entry]]:
+        """Raises ``StorageError``."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -52,6 +61,7 @@ class Source(msgspec.Struct, frozen=True):
     post: Callable[[Fact], None]
     answers: Answers
     bundles: Bundles
+    audit: Audit
 
 
 def public_routes(source: Source) -> Routes:
@@ -70,6 +80,7 @@ def local_routes(source: Source) -> Routes:
     return {
         ("GET", "/v1/status"): lambda request: _status(source),
         ("GET", "/v1/events"): lambda request: _events(source, request),
+        ("GET", "/v1/audit"): lambda request: _audit(source, request),
         ("POST", "/v1/commands"): lambda request: _command(source, request),
         ("GET", "/v1/bundles"): lambda request: _json(source.bundles.sees(_path(request))),
         ("PUT", "/v1/bundles"): lambda request: _take(source, request),
@@ -82,7 +93,7 @@ def _json(content: Any, code: int = 200) -> Response:
 
 
 def _status(source: Source) -> Response:
-    return _json(status(source.snapshot(), source.outbox()))
+    return _json(status(source.snapshot(), source.outbox(), source.audit.audit_head()))
 
 
 def _metrics(source: Source) -> Response:
@@ -137,6 +148,22 @@ def _events(source: Source, request: Request) -> Response:
     except StorageError as error:
         return _json({"error": str(error)}, 503)
     return Response(200, b"[" + b",".join(row.payload for row in rows) + b"]\n")
+
+
+def _audit(source: Source, request: Request) -> Response:
+    """``limit`` records of the audit with numbers above ``after``, one a line, after a line that tells its bounds."""
+    try:
+        after, limit = (int(request.query.get(name, ["0"])[0]) for name in ("after", "limit"))
+        if not (0 <= after < 2**63 and 0 <= limit <= AUDIT_LIMIT):
+            raise ValueError
+    except ValueError:
+        return _json({"error": f"after must be a record's number, and limit at most {AUDIT_LIMIT}"}, 400)
+    try:
+        span, entries = source.audit.audit_page(after, limit)
+    except StorageError as error:
+        return _json({"error": str(error)}, 503)
+    lines = (span_line(span), *map(entry_line, entries))
+    return Response(200, b"\n".join(lines) + b"\n", "application/x-ndjson")
 
 
 def _path(request: Request) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..vocabulary.events import CommandAnswered, Event
+from ..vocabulary.events import CommandAnswered, CommandPiece, Event
 from ..vocabulary.trust import REMOTE
 
 PREFIX = "edged/v1"
@@ -55,9 +55,11 @@ def rfc3339(wall: float) -> str:
 
 
 def topic(event: Event) -> str:
-    """Below ``edged/v1/<device>/``: answers to orders of the console have a topic each."""
+    """Below ``edged/v1/<device>/``: answers to orders of the console have a topic each. Empty: it is not stored."""
     if isinstance(event, CommandAnswered) and event.origin.startswith(REMOTE) and LEVEL.match(event.command):
         return f"res/{event.command}/{event.id}"
+    if isinstance(event, CommandPiece):
+        return ""
     return "event"
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ..ports import Batch, Clock, StorageError, Store
 from ..vocabulary.actions import Action
-from ..vocabulary.events import CommandAnswered, Event
+from ..vocabulary.events import CommandAnswered, CommandPiece, Event
 from ..vocabulary.facts import Fact, StorageSeen
 from .payloads import topic
 
@@ -150,8 +150,9 @@ class Recorder:
     def _take(self, outputs: list[Output]) -> None:
         for output in outputs:
             for event in output.events:
-                self._sinks.line(event, output.wall)
-                self._sinks.count(event)
+                if not isinstance(event, CommandPiece):
+                    self._sinks.line(event, output.wall)
+                    self._sinks.count(event)
             self._receipts.extend(output.receipts)
         if self._commit(outputs):
             while self._receipts:
@@ -257,7 +258,7 @@ def _batch(output: Output) -> Batch:
         retained=output.retained,
         intents=output.intents,
         outcomes=output.outcomes,
-        events=tuple((topic(event), event) for event in output.events),
+        events=tuple((where, event) for event in output.events if (where := topic(event))),
     )
 
 

@@ -63,6 +63,7 @@ def _visible(app: AppState) -> tuple[Any, ...]:
         container,
         kept.stopped,
         kept.maintenance,
+        (kept.isolation.told, kept.isolation.by, kept.isolation.problem) if kept.isolation is not None else None,
         app.problems,
         app.config.restart.enabled,
         kept.placed,

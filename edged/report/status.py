@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import __version__
+from ..audit import NO_HEAD, Head
 from ..vocabulary.deployments import Placed
 from ..vocabulary.state import AppState, DependencyState, HostState
 from .payloads import rfc3339
 from .snapshot import Snapshot, alerts
 
 
-def status(shot: Snapshot, report: dict[str, Any]) -> dict[str, Any]:
+def status(shot: Snapshot, report: dict[str, Any], audit: Head = NO_HEAD) -> dict[str, Any]:
     """Everything that ``edged status`` shows. ``report``: what the outbox says of itself."""
     state = shot.state
     return {
@@ -43,6 +44,7 @@ def status(shot: Snapshot, report: dict[str, Any]) -> dict[str, Any]:
         "broker": {"configured": shot.config.mqtt is not None, "connected": state.broker, "detail": state.broker_detail}
         | report,
         "storage_error": state.storage_error,
+        "audit": {"head": str(audit), "records": audit.number},
         "host": host(state.host),
         "apps": {name: app(shot, a) for name, a in sorted(state.apps.items())},
         "dependencies": {name: dependency(d) for name, d in sorted(state.dependencies.items())},
@@ -136,6 +138,15 @@ def app_state(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "why": kept.maintenance.why,
             "until": rfc3339(shot.unix(kept.maintenance.until)),
         },
+        "isolated": None
+        if kept.isolation is None
+        else {
+            "by": kept.isolation.by,
+            "since": rfc3339(shot.unix(kept.isolation.since)),
+            "cut": kept.isolation.told,
+            "networks": [endpoint.network for endpoint in kept.isolation.networks],
+            "problem": kept.isolation.problem,
+        },
         "placed": {kind: _placed(placed) for kind, placed in kept.placed.items()},
         "deployment": None
         if kept.deployment is None
@@ -186,10 +197,13 @@ def alert(shot: Snapshot, name: str, subject: str, a: Any) -> dict[str, Any]:
     }
 
 
-def metrics_sample(shot: Snapshot) -> dict[str, Any]:
-    """The compact sample for MQTT. Bytes as MiB with one digit: it is sent every minute for years."""
+def metrics_sample(shot: Snapshot, audit: Head = NO_HEAD) -> dict[str, Any]:
+    """The compact sample for MQTT. Bytes as MiB with one digit: it is sent every minute for years.
+
+    ``audit``: a console that keeps these can prove later that no record was changed or taken away.
+    """
     seen = shot.state.host.sample
-    sample: dict[str, Any] = {"t": rfc3339(shot.wall)}
+    sample: dict[str, Any] = {"t": rfc3339(shot.wall), "audit": audit.short}
     if seen is not None:
         sample["host"] = {
             "mem": round(seen.memory_used_share, 3),

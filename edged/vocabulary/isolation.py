@@ -43,3 +43,5 @@ class Isolation(Struct, frozen=True):
     """Why the last step failed."""
     command: str = ""
     """Id of the command that waits for the outcome."""
+    origin: str = ""
+    """Who gave that."""

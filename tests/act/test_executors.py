@@ -53,7 +53,7 @@ def tools(folder: Path, engine: Any = None, units: Any = None) -> Tools:
     return Tools(
         containers=cast(Any, engine), services=cast(Any, units), host=cast(Any, Host()),
         evidence=EvidenceFolder(folder, 1_000_000), artifacts=cast(Any, None), prober=cast(Any, None),
-        own_config=cast(Any, None),
+        own_config=cast(Any, None), readings=cast(Any, None),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from edged.loop import Inbox
 from edged.observe.engine import EVENTS, RECONCILE
 from edged.ports import Answer, Message, PortError, StorageError, Unreachable
 from edged.vocabulary.facts import ContainerChanged
+from edged.vocabulary.isolation import Endpoint
 from edged.vocabulary.world import Container, Usage
 
 from ..fixtures.broker import free_port
@@ -97,7 +98,7 @@ class Engine:
     def usage(self, container_id: str) -> Usage:
         return Usage(container_id=container_id, memory=1)
 
-    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float) -> bytes:
+    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float, since: float = 0.0) -> bytes:
         return b""
 
     def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
@@ -113,10 +114,13 @@ class Engine:
     def close(self) -> None:
         self._closed.set()
 
-    def start(self, *args: float | str) -> None:
+    def start(self, *args: Any) -> None:
         """As restart, stop, pause and unpause."""
 
-    restart = stop = pause = unpause = signal = start
+    restart = stop = pause = unpause = signal = connect = disconnect = start
+
+    def networks(self, container_id: str, timeout: float) -> tuple[str, tuple[Endpoint, ...]]:
+        return "plant", (Endpoint(network="plant"),)
 
 
 class Artifacts:
@@ -210,6 +214,7 @@ class Rig:
         patch.setattr(composition, "Inbox", Seen)
         for port, name in (
             ("Notifier", "SystemdNotifier"), ("EvidenceStore", "EvidenceFolder"), ("OwnConfig", "OwnConfigTrial"),
+            ("Readings", "OwnReadings"),
         ):  # fmt: skip
             real = getattr(composition, name)
             patch.setattr(composition, name, lambda *args, real=real, port=port: before(port, real(*args)))

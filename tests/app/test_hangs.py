@@ -19,6 +19,7 @@ from edged.observe.engine import EVENTS, RECONCILE
 from edged.vocabulary import actions as act
 from edged.vocabulary.deployments import SIDE
 from edged.vocabulary.facts import ActionFinished, CheckFailed, ConfigRejected
+from edged.vocabulary.isolation import Endpoint
 
 from .rig import LIMIT, Broker, Gate, Rig
 
@@ -135,6 +136,11 @@ CASES: dict[str, Case] = {
     "Containers.unpause": Case("action", given(act.UnpauseContainer, container_id="c"), late=True),
     "Containers.logs": Case("action", CAPTURE, late=True),
     "Containers.usage": Case("check resources", blind),
+    "Containers.networks": Case("action", given(act.FindNetworks, container_id="c"), late=True),
+    "Containers.disconnect": Case("action", given(act.Isolate, container_id="c", networks=("plant",)), late=True),
+    "Containers.connect": Case(
+        "action", given(act.Rejoin, container_id="c", networks=(Endpoint(network="other"),)), late=True
+    ),
     "Containers.events": Case(f"thread {EVENTS}"),
     "Containers.close_events": Case(f"thread {RECONCILE}", away),
     "Containers.close": Case("end", stop, late=True),
@@ -166,6 +172,9 @@ CASES: dict[str, Case] = {
     "Services.restart": Case("action", ENGINE, late=True),
     "EvidenceStore.save": Case("action", CAPTURE, late=True),
     "EvidenceStore.settle": Case("afterwards", CAPTURE, late=True),
+    "EvidenceStore.read": Case("action", given(act.ReadOut, what="evidence", which="r"), late=True),
+    "Readings.status": Case("action", given(act.ReadOut, what="status"), late=True),
+    "Readings.report": Case("action", given(act.ReadOut, what="report", since=60.0), late=True),
     "Notifier.ready": Case("start"),
     "Notifier.reloading": Case("reader", reload, late=True),
     "Notifier.stopping": Case("end", stop, late=True),

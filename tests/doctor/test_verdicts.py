@@ -200,8 +200,6 @@ CASES: list[tuple[str, Finding | Iterable[Finding], str, str]] = [
     ("silent port", broker.unreached("h", 1, TimeoutError()), "fail", "firewall"),
     ("no route", broker.unreached("h", 1, OSError(113, "No route to host")), "fail", "ip route"),
     ("old TLS", broker.untrusted("h", 1, OSError(1, "odd"), ""), "fail", "openssl s_client -connect h:1"),
-    ("permitted", broker.permissions("u", "p", {"p/a": (16, "")}, ""), "ok skip", "were not tried"),
-    ("denied", broker.permissions("u", "p", {"p/a": (135, "Not authorized")}, ""), "fail skip", "a (not authorized)"),
     ("new systemd", systemd.judge_version("252.38-1~deb12u1"), "ok", "252.38"),
     ("old systemd", systemd.judge_version("249"), "warn", "systemd-analyze verify"),
     ("unit runs", unit(), "ok ok", "enabled, active as user edged, pid 42"),

@@ -68,6 +68,10 @@ class DatabaseFile:
         """Writes what was stowed, in the transaction that is under way."""
         raise NotImplementedError
 
+    def _salvaged(self, db: sqlite3.Connection, aside: str) -> None:
+        """A damaged file was replaced; the old one is called ``aside``. In the transaction that is under way."""
+        raise NotImplementedError
+
     def _begin(self) -> None:
         left = self._left.boot if self._left is not None else 0
         try:
@@ -134,6 +138,15 @@ class DatabaseFile:
                     self._db = None
                 raise explain(error, self._path) from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own: reading through weeks of history must not hold up the loop's commits."""
+        try:
+            with closing(open_to_read(self._path, immutable=False)) as db:
+                yield db
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+
     def _claim(self) -> int:
         """Two daemons on one file would give out the same sequence numbers."""
         path = self._path.with_name(self._path.name + ".lock")
@@ -196,9 +209,10 @@ class DatabaseFile:
         except (sqlite3.Error, OSError) as second:
             raise explain(second, self._path) from second
         self._load(db)
-        if self.boot:
-            with transaction(db):
+        with transaction(db):
+            if self.boot:
                 set_meta(db, boot=self.boot)
+            self._salvaged(db, aside.name)
         self._db = db
         self.recovered = f"{self._path} was damaged ({error}): kept as {aside.name}, a new one begun"
         return db

@@ -16,8 +16,10 @@ from .schema import drop_range, open_database, set_meta, sync_folder, transactio
 log = logging.getLogger(__name__)
 _UNKNOWN = 2**62
 """Stands for the reserve when that is lost as well."""
-_EVENT = "sequence, boot, at, wall, size, topic, type, payload"
-_SMALL = {"meta": 2, "state": 2, "journal": 4, "retained": 3, "dropped": 4}
+_EVENT = ("event", "sequence", "sequence, boot, at, wall, size, topic, type, payload")
+_AUDIT = ("audit", "number", "number, size, hash, record")
+"""Table, key and columns of the long ones."""
+_SMALL = {"meta": 2, "state": 2, "journal": 4, "retained": 3, "dropped": 4, "audit_mark": 3, "audit_refused": 2}
 """Columns of the tables that are copied whole. Acknowledged events stay behind, in the file that is kept."""
 
 
@@ -68,6 +70,9 @@ def _carry_over(path: Path, fresh: sqlite3.Connection, reserve: Reserve) -> None
         meta = dict(fresh.execute("SELECT key, value FROM meta"))
         acknowledged = max(reserve.acknowledged, meta.get("acknowledged", 0))
         head, lost = _copy_events(old, fresh, acknowledged, reserve.sequence or _UNKNOWN)
+        reached, whole = _copy_rows(old, fresh, _AUDIT, -_UNKNOWN, _UNKNOWN, "ASC")
+        if not whole:
+            _copy_rows(old, fresh, _AUDIT, reached, _UNKNOWN, "DESC")
     set_meta(fresh, floor=head, acknowledged=acknowledged)
     if lost is not None:
         drop_range(fresh, *lost, "damaged")
@@ -86,10 +91,10 @@ def _copy_events(
     old: sqlite3.Connection, fresh: sqlite3.Connection, acknowledged: int, reserved: int
 ) -> tuple[int, tuple[int, int] | None]:
     """Copies the unsent events from both ends towards the damage. Returns the head and the range lost."""
-    low, whole = _copy_rows(old, fresh, acknowledged, reserved + 1, "ASC")
+    low, whole = _copy_rows(old, fresh, _EVENT, acknowledged, reserved + 1, "ASC")
     if whole:
         return low, None
-    high, _ = _copy_rows(old, fresh, low, reserved + 1, "DESC")
+    high, _ = _copy_rows(old, fresh, _EVENT, low, reserved + 1, "DESC")
     head = int(fresh.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
     if high > reserved:  # nothing came from the far end: every number up to the reserve may have been used
         head = max(head, acknowledged) if reserved == _UNKNOWN else reserved
@@ -97,18 +102,22 @@ def _copy_events(
     return head, lost if lost[0] <= lost[1] else None
 
 
-def _copy_rows(old: sqlite3.Connection, fresh: sqlite3.Connection, low: int, high: int, order: str) -> tuple[int, bool]:
+def _copy_rows(
+    old: sqlite3.Connection, fresh: sqlite3.Connection, what: tuple[str, str, str], low: int, high: int, order: str
+) -> tuple[int, bool]:
     """Copies rows between two numbers until one cannot be read: (last number copied, all was read)."""
+    table, key, columns = what
     last = low if order == "ASC" else high
-    question = f"SELECT {_EVENT} FROM event WHERE sequence > ? AND sequence < ? ORDER BY sequence {order}"
+    question = f"SELECT {columns} FROM {table} WHERE {key} > ? AND {key} < ? ORDER BY {key} {order}"
+    marks = ", ".join("?" * len(columns.split(",")))
     try:
         for row in _read(old, question, (low, high)):
             if (row[0] > last) != (order == "ASC") or row[0] == last:
                 raise _Unreadable("rows out of order")  # a broken tree may lead round in circles
-            fresh.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)
             last = row[0]
     except _Unreadable as error:
-        log.error("the event log breaks off beside number %d: %s", last, error)
+        log.error("table %s breaks off beside number %d: %s", table, last, error)
         return last, False
     return last, True
 

@@ -32,6 +32,15 @@ MIGRATIONS = (
     CREATE TABLE dropped(
         first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, reason TEXT NOT NULL);
     """,
+    """
+    -- hash: SHA-256 of the hash before and of the record. size: bytes of all records up to and including this one.
+    CREATE TABLE audit(
+        number INTEGER PRIMARY KEY, size INTEGER NOT NULL, hash BLOB NOT NULL, record BLOB NOT NULL);
+    -- 'head': the record written last. 'anchor': the newest one that was removed by age.
+    CREATE TABLE audit_mark(name TEXT PRIMARY KEY, number INTEGER NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
+    -- Refusals of a flood that no record tells of yet.
+    CREATE TABLE audit_refused(code TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 """Entry n brings a database from ``user_version`` n to n + 1. Never change one that was released."""
 

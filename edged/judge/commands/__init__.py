@@ -6,18 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...config import Config
+from ...vocabulary.events import CommandAnswered
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import State
 from ...vocabulary.trust import Role
-from ..answer import accepted, rejected
+from ..answer import accepted, bounded_args, rejected
 from ..outcome import Judgement, View
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
+from .evidence_get import EvidenceArgs, evidence_get
+from .isolate import IsolateArgs, isolate
 from .keys import AddArgs, RevokeArgs, add, revoke
+from .logs_get import LogsArgs, logs_get
 from .maintenance import MaintenanceArgs, set_maintenance
 from .own_config import ApplyArgs, ReloadArgs, apply_config, reload_config
 from .power import AppArgs, restart, start, stop
+from .report_get import ReportArgs, report_get
+from .status_get import StatusArgs, status_get
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -31,9 +38,14 @@ class Command(msgspec.Struct, frozen=True):
 
 
 COMMANDS: dict[str, Command] = {
+    "status.get": Command(StatusArgs, status_get, "viewer"),
+    "logs.get": Command(LogsArgs, logs_get, "viewer"),
+    "evidence.get": Command(EvidenceArgs, evidence_get, "viewer"),
+    "report.get": Command(ReportArgs, report_get, "viewer"),
     "restart": Command(AppArgs, restart, "operator"),
     "start": Command(AppArgs, start, "operator"),
     "stop": Command(AppArgs, stop, "operator"),
+    "isolate": Command(IsolateArgs, isolate, "operator"),
     "maintenance.set": Command(MaintenanceArgs, set_maintenance, "operator"),
     "model.deploy": Command(DeployArgs, deploy_model, "deployer"),
     "model.rollback": Command(BackArgs, roll_back_model, "deployer"),
@@ -48,11 +60,28 @@ COMMANDS: dict[str, Command] = {
 
 
 def received(state: State, fact: CommandReceived, config: Config, now: float) -> Judgement:
-    """Checks type and arguments, then hands over to the command's own function."""
+    """Answers what was asked before once more; carries out what is new."""
+    again: CommandAnswered | None = None
     if (before := state.answered.get(fact.id)) is not None:
-        return Judgement(state, events=(before.answer,))
-    if (open_one := state.commands.get(fact.id)) is not None:
-        return Judgement(state, events=(accepted(fact, open_one.app, f"{open_one.type} is under way already"),))
+        again = before.answer
+    elif (open_one := state.commands.get(fact.id)) is not None:
+        again = accepted(fact, open_one.app, f"{open_one.type} is under way already")
+    if again is not None:
+        return Judgement(state, events=(replace(again, request={"repeated": True}),))
+    return _with_arguments(_carried_out(state, fact, config, now), fact)
+
+
+def _with_arguments(judged: Judgement, fact: CommandReceived) -> Judgement:
+    """The first answer tells what was asked for."""
+    for index, event in enumerate(judged.events):
+        if isinstance(event, CommandAnswered) and event.id == fact.id:
+            first = replace(event, request={"args": bounded_args(fact.args)})
+            return replace(judged, events=(*judged.events[:index], first, *judged.events[index + 1 :]))
+    return judged
+
+
+def _carried_out(state: State, fact: CommandReceived, config: Config, now: float) -> Judgement:
+    """Checks type and arguments, then hands over to the command's own function."""
     command = COMMANDS.get(fact.type)
     if command is None:
         known = ", ".join(COMMANDS)

@@ -1,0 +1,103 @@
+"""The daemon, with points on the way of an order at which it ends itself: ``python -m tests.killmatrix.order_entry``.
+
+What to do is told as in ``entry``. The points: the message comes in, its signature is checked, the loop takes it, each
+commit that has to do with it, the receipt to the broker, each action and engine call, each answer's publication and
+acknowledgement.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edged import loop
+from edged.act import EXECUTORS
+from edged.adapters.docker_engine import DockerEngine
+from edged.adapters.mqtt import PahoBroker
+from edged.adapters.store import SqliteStore
+from edged.observe.intake import Intake
+from edged.observe.reception import Reception
+from edged.ports import Batch, Message
+from edged.vocabulary import actions
+from edged.vocabulary.events import CommandAnswered
+from edged.vocabulary.facts import OrderReceived
+from edged.vocabulary.trust import REMOTE
+
+from .entry import Points
+
+
+class OrderPoints(Points):
+    def named(self, point: str) -> None:
+        if not (self.folder / "kill").exists():
+            self.begin()
+        super().named(point)
+
+    def pair(self, name: str, real: Callable[..., Any], when: Callable[..., bool] = lambda *_: True) -> Any:
+        """Points before and after each call that ``when`` says is about an order."""
+
+        @wraps(real)
+        def call(*args: Any, **options: Any) -> Any:
+            if not when(*args):
+                return real(*args, **options)
+            self.named(f"{name}:before")
+            got = real(*args, **options)
+            self.named(f"{name}:after")
+            return got
+
+        return call
+
+    def committing(self, real: Callable[..., int]) -> Callable[..., int]:
+        begun: dict[str, str] = {}
+
+        @wraps(real)
+        def call(store: SqliteStore, batch: Batch, *args: Any) -> int:
+            points = [
+                f"commit.{event.status}"
+                for _, event in batch.events
+                if isinstance(event, CommandAnswered) and event.origin.startswith(REMOTE)
+            ]
+            for identity, action in batch.intents:
+                begun[identity] = str(msgspec.json.decode(action)["type"])
+                points.append(f"commit.begin.{begun[identity]}")
+            points += [f"commit.end.{begun[one]}" for one, _ in batch.outcomes if one in begun]
+            for point in points:
+                self.named(f"{point}:before")
+            got = real(store, batch, *args)
+            for point in points:
+                self.named(f"{point}:after")
+            return got
+
+        return call
+
+    def install(self) -> None:
+        Intake.offer = self.pair("intake.offer", Intake.offer)  # type: ignore[method-assign]
+        Reception.take = self.pair("reception.take", Reception.take)  # type: ignore[method-assign]
+        loop.judge = self.pair(  # type: ignore[attr-defined]
+            "judge", loop.judge, lambda _state, fact, *_: isinstance(fact, OrderReceived)  # type: ignore[attr-defined]
+        )
+        SqliteStore.commit = self.committing(SqliteStore.commit)  # type: ignore[method-assign]
+        PahoBroker.acknowledge = self.pair("receipt", PahoBroker.acknowledge)  # type: ignore[method-assign]
+        PahoBroker.publish = self.pair("publish", PahoBroker.publish, _is_answer)  # type: ignore[method-assign]
+        for kind in (actions.CaptureEvidence, actions.RestartContainer):
+            EXECUTORS[kind] = self.pair(f"act.{kind.__name__}", EXECUTORS[kind])
+        DockerEngine.restart = self.pair("engine.restart", DockerEngine.restart)  # type: ignore[method-assign]
+
+
+def _is_answer(_broker: PahoBroker, message: Message, *_: Any) -> bool:
+    return "/res/" in message.topic
+
+
+def main() -> None:
+    OrderPoints(Path(os.environ["KILL_FOLDER"])).install()
+    from edged.__main__ import main as edged
+
+    edged()
+
+
+if __name__ == "__main__":
+    main()
