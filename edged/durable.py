@@ -41,6 +41,7 @@ class Ending(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_AT_ONCE = 0.001
 
 
 def shown(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
@@ -119,7 +120,7 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         if name in config.apps:
             apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
         else:
-            remembered[name] = kept
+            remembered[name] = _unattended(kept)
     engine = _decode(stored.get("engine", b""), KeptEngine, KeptEngine())
     trial = _decode(stored.get("trial", b""), Trial, None)
     return State(
@@ -132,17 +133,17 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         config=ConfigState(trial=trial),
         # Its answer is still owed: the judge gives it when it sees what this run has in force.
-        commands=_owed(apps, trial),
+        commands=_owed({**remembered, **{name: app.kept for name, app in apps.items()}}, trial),
         answered=_answered(stored),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
 
 
-def _owed(apps: Mapping[str, AppState], trial: Trial | None) -> dict[str, CommandState]:
+def _owed(apps: Mapping[str, Kept], trial: Trial | None) -> dict[str, CommandState]:
     """Commands that go on in this run."""
     owed = [] if trial is None else [_command(trial)]
-    for name, app in apps.items():
-        running, waiting = app.kept.deployment, app.kept.waiting
+    for name, kept in apps.items():
+        running, waiting = kept.deployment, kept.waiting
         for request in (running.request if running is not None and not running.again else None, waiting):
             if request is not None:
                 kind = f"{request.kind}.{'rollback' if request.digest else 'deploy'}"
@@ -177,6 +178,17 @@ def _again(kept: Kept) -> Deployment | None:
     if deployment is None or recovery.phase != "acting" or not recovery.command.startswith("deployment/"):
         return deployment
     return replace(deployment, attempt=0)
+
+
+def _unattended(kept: Kept) -> Kept:
+    """An app that is only known again when the engine has listed its containers hears of no action that was cut short:
+    what was under way is done again then."""
+    deployment = kept.deployment
+    if deployment is not None and deployment.action_id:
+        alone = deployment.phase in ("reloading", "reverting", "gating")  # its first attempt is a step of its own
+        deployment = replace(deployment, action_id="", attempt=0 if alone else deployment.attempt)
+    again = bool(kept.tidying and not kept.tidy_at)
+    return replace(kept, deployment=deployment, tidy_at=_AT_ONCE if again else kept.tidy_at)
 
 
 def _decode(data: bytes, kind: Any, default: Any) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..ports import Artifacts, Containers
+from ..ports import Artifacts, Containers, Prober
 
 if TYPE_CHECKING:
     from .artifacts.store import ArtifactStore
@@ -26,7 +27,12 @@ class _Lazy:
 
 
 def lazy_artifacts(
-    state: Path, containers: Containers, trust: Callable[[], str], device: str, wall: Callable[[], float]
+    state: Path,
+    containers: Containers,
+    prober: Prober,
+    trust: Callable[[], str],
+    device: str,
+    wall: Callable[[], float],
 ) -> Artifacts:
     """``trust`` names the trust file in force; empty: signatures are not looked at."""
 
@@ -34,6 +40,7 @@ def lazy_artifacts(
         from ..bundles import Trust
         from ..bundles.trust import load
         from . import ed25519
+        from .artifacts import smoking
         from .artifacts.store import ArtifactStore
         from .artifacts.web import obtain
         from .model_check import ChildRuntime
@@ -51,6 +58,7 @@ def lazy_artifacts(
             check_signature=ed25519.verify,
             device=device,
             wall=wall,
+            try_app=partial(smoking.send, prober),
         )
 
     return cast(Artifacts, _Lazy(make))

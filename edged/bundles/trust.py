@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ..config import document
-from ..config.model import DeviceId, Secret, Section
 from ..config.problem import ConfigError, cap
 from ..config.reader import Reader
+from ..config.types import DeviceId, Secret, Section
 
 Role = Literal["viewer", "operator", "deployer", "admin"]
 SIGNERS = frozenset({"deployer", "admin"})

@@ -17,7 +17,20 @@ from ..vocabulary.actions import Action
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import Answered, AppState, Recovery, State
-from . import containers, deployment, disks, engine, gating, host, lifecycle, own_config, probes, recovery, resources
+from . import (
+    containers,
+    deployment,
+    disks,
+    engine,
+    gating,
+    host,
+    lifecycle,
+    own_config,
+    probes,
+    recovery,
+    reload,
+    resources,
+)
 from .app import see, settle
 from .commands import received
 from .guard import refusal
@@ -113,6 +126,11 @@ def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgeme
     turn.actions.extend(first.actions)
     turn.events.extend(first.events)
     turn.settle((*first.touched, *_due(first.state, now, first.touched)), before=state)
+    left = reload.dismiss(turn.state, config, now)
+    turn.state = left.state
+    turn.actions.extend(left.actions)
+    turn.events.extend(left.events)
+    turn.settle(left.touched, before=state)
     looked = engine.look(turn.state, config, now)
     tried = own_config.look(looked.state, now)
     turn.state = tried.state
