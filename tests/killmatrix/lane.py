@@ -232,7 +232,7 @@ class Lane:
         except (OSError, urllib.error.HTTPError):
             return None
 
-    def wait_well(self, within: float = 20.0) -> None:
+    def wait_well(self, within: float = 60.0) -> None:
         def well() -> bool:
             status = self.status()
             return self.page("health") is not None and status is not None and _state(status) == "healthy"
