@@ -62,6 +62,7 @@ def sections(state: State) -> dict[str, Any]:
     parts["engine"] = state.engine
     if state.config.trial is not None:
         parts["trial"] = state.config.trial
+    parts.update({f"command/{identity}": command for identity, command in state.commands.items()})
     parts.update({f"answer/{identity}": answered for identity, answered in state.answered.items()})
     return parts
 
@@ -70,14 +71,14 @@ def encode(part: Any) -> bytes:
     """One part as stored."""
     if isinstance(part, Kept):
         return _encode(replace(part, alerts=shown(part.alerts)))
-    if isinstance(part, Trial | Answered):
+    if isinstance(part, Trial | CommandState | Answered):
         return _encode(part)
     if isinstance(part, EngineState):
         return _encode(KeptEngine(part.restarts, part.on_purpose, shown(part.alerts)))
     return _encode(shown(part))
 
 
-DURABLE = ("app", "dependency", "host", "engine", "trial", "answer")
+DURABLE = ("app", "dependency", "host", "engine", "trial", "command", "answer")
 """What keys begin with, up to a slash."""
 
 
@@ -132,24 +133,16 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         },
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         config=ConfigState(trial=trial),
-        # Its answer is still owed: the judge gives it when it sees what this run has in force.
-        commands=_owed({**remembered, **{name: app.kept for name, app in apps.items()}}, trial),
+        commands=_open(stored),
         answered=_answered(stored),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
 
 
-def _owed(apps: Mapping[str, Kept], trial: Trial | None) -> dict[str, CommandState]:
-    """Commands that go on in this run."""
-    owed = [] if trial is None else [_command(trial)]
-    for name, kept in apps.items():
-        running, waiting = kept.deployment, kept.waiting
-        for request in (running.request if running is not None and not running.again else None, waiting):
-            if request is not None:
-                kind = f"{request.kind}.{'rollback' if request.digest else 'deploy'}"
-                since = running.began if running is not None else 0.0
-                owed.append(CommandState(id=request.id, type=kind, app=name, origin=request.origin, since=since))
-    return {command.id: command for command in owed}
+def _open(stored: Mapping[str, bytes]) -> dict[str, CommandState]:
+    """Commands whose answer is owed: the judge gives it, at the latest when it sees that nothing carries them on."""
+    found = [_decode(v, CommandState, None) for k, v in stored.items() if k.startswith("command/")]
+    return {command.id: command for command in sorted((c for c in found if c is not None), key=lambda c: c.since)}
 
 
 def _answered(stored: Mapping[str, bytes]) -> dict[str, Answered]:
@@ -158,17 +151,20 @@ def _answered(stored: Mapping[str, bytes]) -> dict[str, Answered]:
     return dict(sorted(known, key=lambda one: one[1].at))
 
 
-def _command(trial: Trial) -> CommandState:
-    return CommandState(id=trial.command, type=trial.type, app="edged", origin=trial.origin, since=trial.since)
-
-
 def _interrupted(recovery: Recovery) -> Recovery:
     """An action that was under way when the last run ended may still be carried out by the engine: its outcome is
-    waited for as if it had been reported, so that what it does to the app is not taken for a person's doing."""
+    waited for as if it had been reported, so that what it does to the app is not taken for a person's doing. A person
+    who asked for it is answered by that outcome; a deployment looks for itself."""
     if recovery.phase == "idle":
         return recovery
     pending = recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart", "stop")
-    return replace(recovery, phase="verifying" if pending else "idle", action_id="", command="")
+    return replace(
+        recovery,
+        phase="verifying" if pending else "idle",
+        action_id="",
+        command=recovery.command if pending and not recovery.command.startswith("deployment/") else "",
+        unsure=recovery.unsure or recovery.phase == "acting",
+    )
 
 
 def _again(kept: Kept) -> Deployment | None:

@@ -6,7 +6,7 @@ is settled (condition, alerts, recovery), and the guard has the last word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,6 +35,7 @@ from .app import see, settle
 from .commands import received
 from .guard import refusal
 from .outcome import Judgement, View, earliest
+from .resumed import orphans
 
 Rule = Callable[[State, Any, Config, float], Judgement]
 
@@ -137,7 +138,9 @@ def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgeme
     turn.actions.extend((*looked.actions, *tried.actions))
     turn.events.extend((*looked.events, *tried.events))
     turn.guard()
-    return Judgement(_close_commands(turn.state, turn.events, now), tuple(turn.actions), tuple(turn.events))
+    closed = _close_commands(turn.state, turn.events, now)
+    lost = orphans(closed)
+    return Judgement(_close_commands(closed, lost, now), tuple(turn.actions), (*turn.events, *lost))
 
 
 def _due(state: State, now: float, touched: tuple[str, ...]) -> list[str]:
@@ -226,7 +229,7 @@ def _recovery(state: State, name: str) -> Recovery | None:
     return app.kept.recovery if app is not None else None
 
 
-def _close_commands(state: State, events: list[Event], now: float) -> State:
+def _close_commands(state: State, events: Sequence[Event], now: float) -> State:
     """A command with a final answer is not open any more, and the answer is kept for whoever sends it again."""
     answers = [e for e in events if isinstance(e, CommandAnswered) and e.status in FINAL]
     new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason != "stopping"}

@@ -51,10 +51,12 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
         if scrapes:
             deployment = replace(deployment, first=scrapes[0])
             app = keep(app, deployment)
+    # After an outage, of the engine or of edged itself, the window is for the time that it is seen to be well again.
+    since = max(deployment.since, app.condition_since) if app.condition == "healthy" else deployment.since
     seen = gate.Seen(
         condition=app.condition,
         reason=app.reason,
-        seconds=view.now - deployment.since,
+        seconds=view.now - since,
         restarts=sum(1 for death in app.kept.deaths if death > deployment.since),
         watched=app.config.metrics is not None,
         traffic=gate.between(deployment.first, app.traffic[-1] if app.traffic else None),
@@ -66,7 +68,7 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
     found = gate.look(seen, deployment.baseline, rules)
     deployment = replace(deployment, checks=found.checks)
     app = keep(app, deployment)
-    until = deployment.since + rules.window
+    until = since + rules.window
     match found.verdict:
         case "pass":
             return Progress(app, "good")

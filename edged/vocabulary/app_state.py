@@ -56,6 +56,10 @@ class Recovery(Struct, frozen=True):
     """When the remedy's action was given out."""
     carried_at: float = 0.0
     """When the engine said that it had carried it out; 0: not known."""
+    run: float | None = None
+    """When the run that is to end began, by the engine's clock; ``None``: not known."""
+    unsure: bool = False
+    """edged ended while the engine was at it."""
     failed_at: float = 0.0
     """When its last restart or stop failed; 0: it did not. What that set going may still come to its end."""
     attempts: int = 0
