@@ -53,6 +53,7 @@ class Ending(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_AT_ONCE = 0.001
 
 
 def shown(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
@@ -76,6 +77,7 @@ def sections(state: State) -> dict[str, Any]:
     parts.update({f"window/{public}": window for public, window in state.authority.windows.items()})
     if state.config.trial is not None:
         parts["trial"] = state.config.trial
+    parts.update({f"command/{identity}": command for identity, command in state.commands.items()})
     parts.update({f"answer/{identity}": answered for identity, answered in state.answered.items()})
     return parts
 
@@ -86,14 +88,14 @@ def encode(part: Any) -> bytes:
         return _encode(replace(part, alerts=shown(part.alerts)))
     if isinstance(part, Authority):
         return _encode(KeptAuthority(part.added, part.revoked, part.burnt, part.time, part.not_before))
-    if isinstance(part, Trial | Answered | Window):
+    if isinstance(part, Trial | CommandState | Answered | Window):
         return _encode(part)
     if isinstance(part, EngineState):
         return _encode(KeptEngine(part.restarts, part.on_purpose, shown(part.alerts)))
     return _encode(shown(part))
 
 
-DURABLE = ("app", "dependency", "host", "engine", "trial", "answer", "authority", "window")
+DURABLE = ("app", "dependency", "host", "engine", "trial", "command", "answer", "authority", "window")
 """What keys begin with, up to a slash."""
 
 
@@ -136,7 +138,7 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         if name in config.apps:
             apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
         else:
-            remembered[name] = kept
+            remembered[name] = _unattended(kept)
     engine = _decode(stored.get("engine", b""), KeptEngine, KeptEngine())
     trial = _decode(stored.get("trial", b""), Trial, None)
     return State(
@@ -148,28 +150,17 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         },
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         config=ConfigState(trial=trial),
-        # Its answer is still owed: the judge gives it when it sees what this run has in force.
-        commands=_owed(apps, trial),
+        commands=_open(stored),
         answered=_answered(stored),
         authority=_authority(stored),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
 
 
-def _owed(apps: Mapping[str, AppState], trial: Trial | None) -> dict[str, CommandState]:
-    """Commands that go on in this run."""
-    owed = [] if trial is None else [_command(trial)]
-    for name, app in apps.items():
-        cut = app.kept.isolation
-        if cut is not None and cut.command:
-            owed.append(CommandState(id=cut.command, type="isolate", app=name, origin=cut.origin, since=cut.since))
-        running, waiting = app.kept.deployment, app.kept.waiting
-        for request in (running.request if running is not None and not running.again else None, waiting):
-            if request is not None:
-                kind = f"{request.kind}.{'rollback' if request.digest else 'deploy'}"
-                since = running.began if running is not None else 0.0
-                owed.append(CommandState(id=request.id, type=kind, app=name, origin=request.origin, since=since))
-    return {command.id: command for command in owed}
+def _open(stored: Mapping[str, bytes]) -> dict[str, CommandState]:
+    """Commands whose answer is owed: the judge gives it, at the latest when it sees that nothing carries them on."""
+    found = [_decode(v, CommandState, None) for k, v in stored.items() if k.startswith("command/")]
+    return {command.id: command for command in sorted((c for c in found if c is not None), key=lambda c: c.since)}
 
 
 def _authority(stored: Mapping[str, bytes]) -> Authority:
@@ -195,17 +186,20 @@ def _answered(stored: Mapping[str, bytes]) -> dict[str, Answered]:
     return dict(sorted(known, key=lambda one: one[1].at))
 
 
-def _command(trial: Trial) -> CommandState:
-    return CommandState(id=trial.command, type=trial.type, app="edged", origin=trial.origin, since=trial.since)
-
-
 def _interrupted(recovery: Recovery) -> Recovery:
     """An action that was under way when the last run ended may still be carried out by the engine: its outcome is
-    waited for as if it had been reported, so that what it does to the app is not taken for a person's doing."""
+    waited for as if it had been reported, so that what it does to the app is not taken for a person's doing. A person
+    who asked for it is answered by that outcome; a deployment looks for itself."""
     if recovery.phase == "idle":
         return recovery
     pending = recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart", "stop")
-    return replace(recovery, phase="verifying" if pending else "idle", action_id="", command="")
+    return replace(
+        recovery,
+        phase="verifying" if pending else "idle",
+        action_id="",
+        command=recovery.command if pending and not recovery.command.startswith("deployment/") else "",
+        unsure=recovery.unsure or recovery.phase == "acting",
+    )
 
 
 def _again(kept: Kept) -> Deployment | None:
@@ -221,6 +215,17 @@ def _step_again(kept: Kept) -> Isolation | None:
     """Every step may be carried out again."""
     isolation = kept.isolation
     return None if isolation is None else replace(isolation, action_id="")
+
+
+def _unattended(kept: Kept) -> Kept:
+    """An app that is only known again when the engine has listed its containers hears of no action that was cut short:
+    what was under way is done again then."""
+    deployment = kept.deployment
+    if deployment is not None and deployment.action_id:
+        alone = deployment.phase in ("reloading", "reverting", "gating")  # its first attempt is a step of its own
+        deployment = replace(deployment, action_id="", attempt=0 if alone else deployment.attempt)
+    again = bool(kept.tidying and not kept.tidy_at)
+    return replace(kept, deployment=deployment, tidy_at=_AT_ONCE if again else kept.tidy_at)
 
 
 def _decode(data: bytes, kind: Any, default: Any) -> Any:

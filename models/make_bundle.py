@@ -146,9 +146,9 @@ def to_onnx(network: Network) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def manifest(folder: Path) -> dict[str, Any]:
-    """The bundle's manifest for the files in `folder`; shapes name the free dimension `batch`."""
-    data = {name: (folder / name).read_bytes() for name in FILES[:2]}
+def manifest(folder: Path, *more: str) -> dict[str, Any]:
+    """The bundle's manifest for the files in `folder`, and `more` of them; shapes name the free dimension `batch`."""
+    data = {name: (folder / name).read_bytes() for name in (*FILES[:2], *more)}
     files = [{"path": n, "size": len(d), "sha256": hashlib.sha256(d).hexdigest()} for n, d in data.items()]
     ports = [{"name": name, "dtype": "float32", "shape": shape} for name, shape in PORTS.items()]
     golden, budgets = {"file": FILES[1], "rtol": 1e-4, "atol": 1e-5}, {"p95": "20ms", "memory": "200MiB"}

@@ -7,6 +7,7 @@ script makes. Like `make_bundle.py` it needs the package onnx; whoever runs the 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from onnx import ModelProto, checker, load, numpy_helper, parser
 
 HERE = Path(__file__).resolve().parent
 BASE, UPDATES = HERE / NAME, HERE / "demo-updates"
+SMOKE = "smoke.json"
 VECTORS = 4  # golden windows in each of the small ones
 HEAVY = 700  # 0.7 GFLOP in one product: no core of today does that in the 1 ms that its budget allows
 HUGE = 20_000  # squared, 1.6 GB: more than the demo's container has
@@ -116,10 +118,21 @@ def build(folder: Path) -> None:
         (to / FILES[0]).write_bytes(model.SerializeToString(deterministic=True))
         score, redrawn = update.answers(window.astype(np.float64))
         save(to / FILES[1], {"window": window, "score": np.float32(score), "reconstruction": np.float32(redrawn)})
-        head = manifest(to)
+        smoke(to, window[:1].astype(np.float64), score[:1])
+        head = manifest(to, SMOKE)
         head |= {"sequence": sequence, "version": f"{sequence}.0.0-{name}"}
         head["model"]["budgets"]["p95"] = update.p95
+        head["model"]["smoke"] = SMOKE
         (to / FILES[2]).write_text(json.dumps(head, indent=2, sort_keys=True) + "\n")
+
+
+def smoke(to: Path, window: Array, score: Array) -> None:
+    """Writes what the app itself must answer. The good one scores as the one before: the digest differs."""
+    digest = hashlib.sha256((to / FILES[0]).read_bytes()).hexdigest()
+    request = {"windows": np.round(window, 4).tolist()}
+    answer = {"scores": np.round(score, 4).tolist(), "model_digest": digest}
+    test = {"requests": [{"path": "/predict", "body": request, "expect": {"status": 200, "body": answer}}]}
+    (to / SMOKE).write_text(json.dumps(test, sort_keys=True) + "\n")
 
 
 def check(folder: Path) -> list[str]:

@@ -137,7 +137,7 @@ def verify(action: VerifyArtifact, tools: Tools) -> Result:
 
 def validate(action: ValidateArtifact, tools: Tools) -> Result:
     return tools.artifacts.validate(
-        _app(action), action.where, action.digest, action.schema, action.current, action.timeout
+        _app(action), action.where, action.digest, action.schema, action.current, action.recorded, action.timeout
     )
 
 
@@ -147,12 +147,12 @@ def back_up(action: BackUpArtifact, tools: Tools) -> Result:
 
 def place(action: PlaceArtifact, tools: Tools) -> Result:
     return tools.artifacts.place(
-        _app(action), action.where, action.container_id, action.digest, action.previous, action.timeout
+        _app(action), action.where, action.container_id, action.digest, action.previous, action.timeout, action.back
     )
 
 
 def smoke(action: SmokeTest, tools: Tools) -> Result:
-    return tools.artifacts.smoke(_app(action), action.where, action.digest, action.timeout)
+    return tools.artifacts.smoke(_app(action), action.where, action.digest, action.url, action.timeout)
 
 
 def tidy(action: TidyArtifacts, tools: Tools) -> Result:

@@ -83,7 +83,7 @@ class ActionRunner:
             if not taken:
                 self._busy[action.subject] = run
         if taken:
-            self._ended(action, 0.0, "refused: another action on it is under way")
+            self._ended(action, 0.0, "refused: another action on it is under way", {"code": "busy"})
             return
         try:
             self._queue.put_nowait(run)

@@ -27,6 +27,8 @@ from .docker_translate import EVENT_ACTIONS, from_inspect, from_list, is_tty, to
 
 _IDLE = 5.0
 """Seconds of silence after which ``events`` yields ``None``."""
+_DRAINED = 0.1
+"""The same for the first silence of a stream."""
 _ACCEPT_TIMEOUT = 5.0
 """Seconds in which the engine has to accept the event stream."""
 _STOP_MARGIN = 10.0
@@ -167,6 +169,7 @@ class DockerEngine:
 
     def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
         """Yields ``None`` once accepted, and again after every 5 s of silence: the caller can show that it lives.
+        The first silence is a short one: what there was to tell of the past has been told then.
 
         Silence proves nothing about the engine, which may hang with the connection open: whoever finds out
         calls ``close_events``.
@@ -192,12 +195,12 @@ class DockerEngine:
         exchange.get(f"/v{self._clients.version(timeout, exchange)}/events?{query}", timeout)
         yield None
         lines = Lines(_MAX_EVENT)
-        told = time.monotonic()
+        told, idle = time.monotonic(), min(_DRAINED, _IDLE)
         while True:
             try:
-                data = exchange.read(_IDLE)
+                data = exchange.read(idle)
             except TimeoutError:
-                data = None
+                data, idle = None, _IDLE
             # Also when bytes come that make no whole message: the thread lives.
             if data is None or time.monotonic() - told > _IDLE:
                 told = time.monotonic()

@@ -16,7 +16,6 @@ import msgspec
 from ..ports import NotFound, Refused, StorageError
 from .atomic import sync_file, write_atomic
 
-
 _SUFFIX = ".json.gz"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 """No slash and no dot in front: it names nothing outside the folder."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..ports import Artifacts, Containers
+from ..ports import Artifacts, Containers, Prober
 
 if TYPE_CHECKING:
     from ..bundles import Trust
@@ -27,12 +28,18 @@ class _Lazy:
 
 
 def lazy_artifacts(
-    state: Path, containers: Containers, trust: Callable[[], Trust | None], device: str, wall: Callable[[], float]
+    state: Path,
+    containers: Containers,
+    prober: Prober,
+    trust: Callable[[], Trust | None],
+    device: str,
+    wall: Callable[[], float],
 ) -> Artifacts:
     """``trust``: whose signatures count now; ``None``: they are not looked at."""
 
     def make() -> ArtifactStore:
         from . import ed25519
+        from .artifacts import smoking
         from .artifacts.store import ArtifactStore
         from .artifacts.web import obtain
         from .model_check import ChildRuntime
@@ -46,6 +53,7 @@ def lazy_artifacts(
             check_signature=ed25519.verify,
             device=device,
             wall=wall,
+            try_app=partial(smoking.send, prober),
         )
 
     return cast(Artifacts, _Lazy(make))

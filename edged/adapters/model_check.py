@@ -18,6 +18,7 @@ from msgspec import structs
 
 from ..modelcheck.types import (
     CURRENT_STAGE,
+    READING_STAGE,
     ConfigCheck,
     ConfigVerdict,
     Disagreement,
@@ -56,9 +57,10 @@ class ChildRuntime:
         """As in ``ModelRuntime``."""
         environment = _environment(request.threads)
         verdict = self._check(request, ModelVerdict, timeout, memory_limit, cpu_seconds, environment)
-        if verdict.stage != CURRENT_STAGE:
+        if verdict.stage not in (READING_STAGE, CURRENT_STAGE):
             return verdict
-        # The new model had passed by then: that the old one takes the child down is no reason to keep the old one.
+        # The new model had passed by then: that the recording or the old one takes the child down is no reason to keep
+        # the old one.
         *problems, last = verdict.problems
         note = Disagreement(note=last.text)
         return structs.replace(verdict, stage="done", problems=tuple(problems), disagreement=note)

@@ -19,7 +19,6 @@ from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
-from ..adapters.incoming import Incoming
 from ..adapters.lazy_artifacts import lazy_artifacts
 from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
@@ -28,35 +27,31 @@ from ..adapters.systemd import SystemdNotifier, SystemdServices
 from ..config.load import Loaded
 from ..config.problem import Problem, render
 from ..durable import Differ, Ending, restore
-from ..loop import Hands, Inbox, Loop
+from ..loop import Inbox, Loop
 from ..observe import World
+from ..observe.engine import EngineWatcher
 from ..observe.intake import Intake
 from ..observe.reception import Reception
-from ..observe.engine import EngineWatcher
 from ..observe.runner import JobRunner
-from ..ports import Batch, PortError, StorageError
-from ..report import audit, journal
+from ..ports import PortError
+from ..report import audit
 from ..report.answers import Answers
-from ..report.metrics import Counters, Vitals
-from ..report.pages import Source, local_routes, public_routes
-from ..report.payloads import encode_event
-from ..report.recorder import Output, Recorder, Sinks
+from ..report.metrics import Counters
+from ..report.pages import local_routes, public_routes
+from ..report.recorder import Recorder
 from ..report.snapshot import Snapshot
-from ..report.status import metrics_sample
-from ..vocabulary.actions import Action, ReadOut
-from ..vocabulary.deployments import SIDE
-from ..vocabulary.events import Event
-from ..vocabulary.facts import ActionFinished, ConfigLoaded, ConfigRejected, Started, StopRequested
+from ..vocabulary.facts import ConfigLoaded, ConfigRejected, Started, StopRequested
 from ..vocabulary.state import State
 from . import applied, authority, last_good, life
-from .blackbox import WITHIN, Blackbox, folder
+from .blackbox import Blackbox, folder
 from .housekeeping import Housekeeping
 from .papers import Papers
 from .readings import OwnReadings
 from .reload import Reloader
 from .reporting import Reporting
-from .supervision import INTAKE, OUTBOX, RECORDER, Supervisor, rhythms
+from .supervision import Supervisor, rhythms
 from .trial import OwnConfigTrial
+from .wiring import Wiring
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +61,7 @@ STOP_SECONDS = 4.0
 """All of the shutdown together; systemd and the contract allow 5."""
 
 
-class Daemon:
+class Daemon(Wiring):
     """Everything of one run. Raises ``PortError`` when it cannot start."""
 
     def __init__(
@@ -147,6 +142,7 @@ class Daemon:
             artifacts=lazy_artifacts(
                 self._folder,
                 self._engine,
+                prober,
                 lambda: authority.signers(self._snapshot.state, self._snapshot.config),
                 config.device.id,
                 self._clock.wall,
@@ -196,20 +192,8 @@ class Daemon:
             self._inbox.post(ConfigRejected(at=now, path=loaded.config.commands.trust, errors=unreadable))
         if self._wrong:
             self._inbox.post(ConfigRejected(at=now, path=str(self._reloader.path), errors=self._wrong))
-        for action_id, data in self._store.open_intents():
-            action = msgspec.json.decode(data)
-            self._inbox.post(
-                ActionFinished(
-                    at=now,
-                    action_id=action_id,
-                    action=action.get("type", ""),
-                    subject=action.get("subject", ""),
-                    ok=False,
-                    seconds=0.0,
-                    error="edged ended while it was under way; what it did is seen by looking",
-                    result={"code": "interrupted"},
-                )
-            )
+        for fact in life.interrupted(self._store.open_intents(), now):
+            self._inbox.post(fact)
 
     def run(self) -> int:
         """Serves until a signal or a stop. Returns the exit code."""
@@ -278,102 +262,6 @@ class Daemon:
         self._store.close()
         self._engine.close()
         self._lock.close()
-
-    def _save(self, state: dict[str, bytes]) -> None:
-        try:
-            self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
-        except StorageError as error:
-            log.error("%s", error)
-
-    # What the parts reach each other with
-
-    def _sinks(self) -> Sinks:
-        return Sinks(
-            encode=self._encode,
-            line=self._line,
-            act=self._act,
-            answer=self._answers.tell,
-            count=self._counters.count,
-            kick=self._reporting.kick,
-            post=self._inbox.post,
-            acknowledge=self._reporting.acknowledge,
-            tidy=self._housekeeping.tidy,
-        )
-
-    def _hands(self) -> Hands:
-        return Hands(
-            act=self._act,
-            record=self._record,
-            observe=self._runner.update,
-            publish=self._publish,
-            metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot, self._store.audit_head()))),
-            alive=self._alive,
-            patience=lambda: self._supervisor.patience,
-            feed=self._notifier.watchdog,
-            give_up=self._give_up,
-        )
-
-    def _source(self) -> Source:
-        return Source(
-            snapshot=lambda: self._snapshot,
-            turned=lambda: self._turned,
-            counters=self._counters,
-            vitals=Vitals(
-                self._store.spool,
-                lambda: self._loop.lag(),
-                lambda: {name: (t.count, t.seconds) for name, t in self._runner.timings.items()},
-            ),
-            outbox=self._reporting.status,
-            history=lambda since, types, limit: self._store.history(since, types, limit),
-            now=self._clock.now,
-            post=self._inbox.post,
-            answers=self._answers,
-            bundles=Incoming(self._folder),
-            audit=self._store,
-        )
-
-    def _act(self, action: Action) -> None:
-        if isinstance(action, ReadOut):
-            self._read_outs.submit(action)
-        else:
-            (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)
-
-    def _encode(self, sequence: int, boot: int, wall: float, event: Event) -> bytes:
-        return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)
-
-    def _line(self, event: Event, wall: float) -> None:
-        print(journal.line(event, wall, self._style, prefix=self._journald), flush=True)  # noqa: T201
-
-    def _record(self, output: Output) -> None:
-        """With the time, so that the next run knows up to when this one has seen everything."""
-        stamped = {**output.state, "clock": self._clock.record().encode()}
-        self._recorder.submit(msgspec.structs.replace(output, state=stamped))
-
-    def _alive(self) -> str:
-        self._recorder.overtake()
-        return self._supervisor.hung()
-
-    def _beats(self) -> dict[str, float]:
-        outbox = self._reporting.last_beat()
-        return {
-            RECORDER: self._recorder.last_beat,
-            INTAKE: self._intake.last_beat,
-            **self._watcher.heartbeats(),
-            **({OUTBOX: outbox} if outbox is not None else {}),
-        }
-
-    def _give_up(self, why: str) -> None:
-        """The next run can say why, wherever this one is stuck: it is noted first, but not at any price."""
-        if self._notifier.watchdog_seconds is None:
-            log.error("no service manager watches edged: nobody starts it anew; systemctl restart edged, or by hand")
-            return
-        if not self._blackbox.note(why):
-            log.error("the reason could not be written down within %g s", WITHIN)
-        self._notifier.give_up()
-
-    def _publish(self, shot: Snapshot) -> None:
-        self._snapshot = shot
-        self._turned = time.monotonic()
 
     # For the reloader
 

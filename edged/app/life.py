@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ import msgspec
 from ..adapters.clock import ClockRecord
 from ..durable import Ending
 from ..ports import PortError, StorageError
+from ..vocabulary.facts import ActionFinished
 from .blackbox import Left, ended_badly
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,22 @@ def clock_record(stored: Mapping[str, bytes]) -> ClockRecord | None:
     except StorageError as error:
         log.warning("%s; the clock begins anew", error)
         return None
+
+
+def interrupted(intents: Iterable[tuple[str, bytes]], now: float) -> Iterator[ActionFinished]:
+    """The ends of what had begun when the run before ended."""
+    for action_id, data in intents:
+        action = msgspec.json.decode(data)
+        yield ActionFinished(
+            at=now,
+            action_id=action_id,
+            action=action.get("type", ""),
+            subject=action.get("subject", ""),
+            ok=False,
+            seconds=0.0,
+            error="edged ended while it was under way; what it did is seen by looking",
+            result={"code": "interrupted"},
+        )
 
 
 def lock(folder: Path) -> IO[bytes]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from . import dsse, onnx_file
+from . import dsse, onnx_file, smoke
 from . import manifest as manifests
 from .blob import BLOCK, Blob
 from .folders import scan
@@ -38,12 +38,16 @@ def list_files(folder: Path) -> tuple[File, ...]:
 
 
 def describe_model(
-    folder: Path, file: str, golden: Golden | None, budgets: Budgets, reference: str
+    folder: Path, file: str, golden: Golden | None, budgets: Budgets, reference: str, smoke_test: str = ""
 ) -> Model:  # fmt: skip
     """What the manifest says about a model: ports and opset are read from the ONNX file itself."""
     check_path(file)
     with Blob.of_file(folder / file) as blob:
         found = onnx_file.read(blob.read_at, blob.size)
+    if smoke_test:
+        check_path(smoke_test)
+        with Blob.of_file(folder / smoke_test) as blob:
+            smoke.parse(blob.read_at(0, smoke.MOST_BYTES + 1))
     return Model(
         file=file,
         inputs=found.inputs,
@@ -52,6 +56,7 @@ def describe_model(
         golden=golden,
         budgets=budgets,
         reference=reference,
+        smoke=smoke_test,
     )
 
 

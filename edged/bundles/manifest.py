@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 from ..config.units import Unreadable, parse_duration, parse_size
 from .names import check_distinct, check_path, shown
 from .refusal import BundleRefused
+
+T = TypeVar("T")
 
 FORMAT = 1
 MOST_MANIFEST = 2**20
@@ -75,6 +77,8 @@ class Model(Part, frozen=True, kw_only=True):
     golden: Golden | None = None
     budgets: Budgets = Budgets()
     reference: Path = ""
+    smoke: Path = ""
+    """Requests for the app itself, see ``smoke``."""
 
 
 class AppConfig(Part, frozen=True, kw_only=True):
@@ -126,13 +130,22 @@ def parse(data: bytes) -> Manifest:
             raise BundleRefused(
                 "format", f"the bundle has format {made_for}, this edged reads up to {FORMAT}; update edged first"
             )
-        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise BundleRefused("manifest", f"manifest.json: {_brief(error)}") from None
+    manifest = strict(data, Manifest, "manifest", "manifest.json")
+    _check(manifest)
+    return manifest
+
+
+def strict(data: bytes, kind: type[T], code: str, what: str) -> T:
+    """JSON as a ``kind`` and nothing beside it, or ``BundleRefused`` with ``code``; ``what`` it is, for people."""
+    try:
+        read = msgspec.json.decode(data, type=kind)
         # Readers disagree on which of two equal keys counts, and msgspec takes one silently.
         json.loads(data, object_pairs_hook=_once)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        raise BundleRefused("manifest", f"manifest.json: {_brief(error)}") from None
-    _check(manifest)
-    return manifest
+        raise BundleRefused(code, f"{what}: {_brief(error)}") from None
+    return read
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
@@ -171,7 +184,7 @@ def _named(manifest: Manifest) -> list[str]:
     if model is None:
         return [manifest.config.file] if manifest.config is not None else []
     golden = [model.golden.file] if model.golden is not None else []
-    return [model.file, *golden, *([model.reference] if model.reference else [])]
+    return [model.file, *golden, *(path for path in (model.reference, model.smoke) if path)]
 
 
 def _brief(error: Exception) -> str:

@@ -19,6 +19,7 @@ CODES: dict[str, str] = {
     "opset": "the model needs operators that the runtime does not know, or is not what the manifest says",
     "runtime": "the model file's version is newer than the runtime",
     "malformed_model": "the model is no ONNX file that could be read within bounds",
+    "smoke": "the file with the requests for the app is malformed, or asks for something else than the app",
     "external_data": "the model reads files outside the bundle",
     "path": "a file name that is absolute, climbs, collides, or cannot be written everywhere",
     "link": "a symbolic or hard link",

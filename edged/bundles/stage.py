@@ -19,7 +19,7 @@ from .names import MANIFEST, SIGNATURE, shown
 from .refusal import BundleRefused
 from .source import Source
 from .trust import Key
-from .verify import Checked, Rules, check_digest, check_listing, check_model, check_size, inspect, is_model
+from .verify import Checked, Rules, check_content, check_digest, check_listing, check_size, inspect, is_read
 
 RESERVE = 64 * 2**20
 """Bytes that stay free whatever happens: edged's own store and the containers' logs need them."""
@@ -98,7 +98,7 @@ def _build(
         _check_room(manifest, complete, room())
         for file in missing:
             _copy(file, held.get(file.path), source, here)
-        _check_models(here, manifest, rules)
+        _check_contents(here, manifest, rules)
         _write(here, MANIFEST, source.manifest)
         if source.signature is not None:
             _write(here, SIGNATURE, source.signature)
@@ -131,7 +131,7 @@ def _stands(root: int, digest: str, manifest: Manifest, raw: bytes, rules: Rules
                 sound = blob.size == len(raw) and blob.read_at(0, len(raw)) == raw
             sound = sound and all(_is_complete(here, file) for file in manifest.files)
             if sound:
-                _check_models(here, manifest, rules)
+                _check_contents(here, manifest, rules)
                 return True
     except FileNotFoundError:
         if not _exists(root, digest):
@@ -242,13 +242,13 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _check_models(here: int, manifest: Manifest, rules: Rules) -> None:
+def _check_contents(here: int, manifest: Manifest, rules: Rules) -> None:
     """On the copies, which nobody else writes to."""
     for file in manifest.files:
-        if is_model(manifest, file):
+        if is_read(manifest, file):
             descriptor, size = folders.open_file(here, tuple(file.path.split("/")))
             with Blob(descriptor, 0, size) as blob:
-                check_model(manifest, file, blob, rules)
+                check_content(manifest, file, blob, rules)
 
 
 def _sync_folders(here: int, manifest: Manifest) -> None:

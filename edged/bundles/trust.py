@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from ..config import document
-from ..config.model import DeviceId, Secret, Section
 from ..config.problem import ConfigError, cap
 from ..config.reader import Reader
+from ..config.types import DeviceId, Secret, Section
 from ..vocabulary.trust import Role, TrustedKey
 
 SIGNERS = frozenset({"deployer", "admin"})

@@ -6,7 +6,7 @@ from collections.abc import Container
 
 from msgspec import Struct
 
-from . import dsse, onnx_file
+from . import dsse, onnx_file, smoke
 from . import manifest as manifests
 from .blob import Blob
 from .manifest import File, Manifest
@@ -73,9 +73,9 @@ def verify(source: Source, rules: Rules) -> Checked:
             check_size(file, blob.size)
             check_digest(file, blob.sha256())
     for file in checked.manifest.files:
-        if is_model(checked.manifest, file):
+        if is_read(checked.manifest, file):
             with source.open(file.path) as blob:
-                check_model(checked.manifest, file, blob, rules)
+                check_content(checked.manifest, file, blob, rules)
     return checked
 
 
@@ -103,12 +103,29 @@ def check_digest(file: File, sha256: str) -> None:
         )
 
 
-def is_model(manifest: Manifest, file: File) -> bool:
+def is_read(manifest: Manifest, file: File) -> bool:
+    """Whether the file is more than bytes to edged or to a runtime."""
+    return _is_model(manifest, file) or _is_smoke(manifest, file)
+
+
+def check_content(manifest: Manifest, file: File, blob: Blob, rules: Rules) -> None:
+    """Whether it can be read as what it is. Raises ``BundleRefused`` or ``OSError``."""
+    if _is_model(manifest, file):
+        _check_model(manifest, file, blob, rules)
+    if _is_smoke(manifest, file):
+        smoke.parse(blob.read_at(0, smoke.MOST_BYTES + 1))
+
+
+def _is_model(manifest: Manifest, file: File) -> bool:
     """Whether a runtime may come to read the file as ONNX."""
     return manifest.kind == "model" and (file.path == manifest.main or file.path.lower().endswith(".onnx"))
 
 
-def check_model(manifest: Manifest, file: File, blob: Blob, rules: Rules) -> None:
+def _is_smoke(manifest: Manifest, file: File) -> bool:
+    return manifest.model is not None and file.path == manifest.model.smoke
+
+
+def _check_model(manifest: Manifest, file: File, blob: Blob, rules: Rules) -> None:
     """An ONNX file: reads nothing outside the bundle, and needs nothing newer than what is here."""
     found = onnx_file.read(blob.read_at, blob.size)
     folder = file.path.rpartition("/")[0]

@@ -117,6 +117,7 @@ def _show(args: argparse.Namespace) -> int:
         lines += [f"output   {p.name}: {p.dtype} {list(p.shape)}" for p in model.outputs]
         limits = ", ".join(f"{name} {text}" for name in ("p95", "memory") if (text := getattr(model.budgets, name)))
         lines += [f"opset    {model.opset}", f"budgets  {limits or 'none'}"]
+        lines += [f"smoke    {model.smoke}"] if model.smoke else []
     from .render import plain
 
     print("\n".join(plain(line).replace("\n", "?") for line in lines))

@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--p95", default="", metavar="DURATION", help="budget of one inference, e.g. 20ms")
     parser.add_argument("--memory", default="", metavar="SIZE", help="budget of the loaded model, e.g. 200MiB")
     parser.add_argument("--reference", default="", metavar="FILE", help="what drift is measured against")
+    parser.add_argument("--smoke", default="", metavar="FILE", help="requests for the app, and their answers (.json)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write a .tar there and leave FOLDER as it is")
     parser.add_argument("--force", action="store_true", help="replace the manifest.json that is there")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -54,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.kind == "model" and not args.model:
         raise Failure(USAGE, "a model bundle needs --model FILE")
-    of_models = ("model", "golden", "rtol", "atol", "p95", "memory", "reference")
+    of_models = ("model", "golden", "rtol", "atol", "p95", "memory", "reference", "smoke")
     if args.kind == "config" and (
         given := [f"--{name}" for name in of_models if getattr(args, name) not in (None, "")]
     ):
@@ -76,7 +77,7 @@ def _manifest(args: argparse.Namespace, folder: Path) -> bytes:
         tolerances = {name: value for name in ("rtol", "atol") if (value := getattr(args, name)) is not None}
         golden = Golden(file=args.golden, **tolerances) if args.golden else None
         budgets = Budgets(p95=args.p95, memory=args.memory)
-        model = make.describe_model(folder, args.model, golden, budgets, args.reference)
+        model = make.describe_model(folder, args.model, golden, budgets, args.reference, args.smoke)
     return make.render(
         kind=args.kind, name=args.name, version=args.version, sequence=args.sequence, created=_now(),
         files=make.list_files(folder), model=model, config=AppConfig(file=args.config) if args.config else None,

@@ -19,6 +19,8 @@ from .client import command, delete, get, send, socket_argument
 
 ENDS = ("committed", "rolled_back", "refused", "cancelled", "failed")
 CODES = {"committed": OK, "rolled_back": FAILED, "failed": FAILED, "refused": REFUSED, "cancelled": REFUSED}
+TOLD = ("disagreement", "recorded")
+"""Checks that decide nothing: the new model against the one in place, over inputs that the app has recorded."""
 AWAY = 120.0
 """Seconds for which edged itself may be away meanwhile: a deployment survives its restart."""
 
@@ -145,7 +147,8 @@ def line(data: dict[str, Any]) -> str:
     why = f": {data['reason']}" if data["reason"] else ""
     took = f" ({data['seconds']:.1f} s)" if data["new"] in ENDS else ""
     lines = [f"{data['new'].replace('_', ' '):<13} {what}{code}{why}{took}"]
-    if data["new"] in ("committed", "rolling_back"):
+    if data["new"] in ("backing_up", "committed", "rolling_back"):
         for check in data["checks"]:
-            lines.append(f"{'':<13} {'ok  ' if check['ok'] else 'FAIL'} {check['name']}: {check['why']}")
+            mark = "told" if check["name"] in TOLD else "ok  " if check["ok"] else "FAIL"
+            lines.append(f"{'':<13} {mark} {check['name']}: {check['why']}")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config.model import FilePath, Section
+from ..config.types import FilePath, Section
 from . import REFUSED, UNREACHABLE, USAGE, Failure
 from .key import read
 

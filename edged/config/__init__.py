@@ -1,12 +1,12 @@
 """The configuration: its types, reading it from a file or from labels, and comparing two of them."""
 
+from .deployment import AppConfigFile, Gate, Metrics, Model, ReloadBy
 from .diff import changed
 from .labels import app_from_labels, app_name, enabled
 from .load import Loaded, check_files, load, load_default, observed_app
 from .model import (
     Alerts,
     App,
-    AppConfigFile,
     ClockWatch,
     Config,
     Cpu,
@@ -16,7 +16,6 @@ from .model import (
     Docker,
     EngineRestart,
     Evidence,
-    Gate,
     Health,
     History,
     HostCpu,
@@ -27,11 +26,8 @@ from .model import (
     Leak,
     Log,
     Memory,
-    Metrics,
-    Model,
     Mqtt,
     Pressure,
-    ReloadBy,
     Restart,
     Sampling,
     Spool,

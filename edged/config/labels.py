@@ -12,12 +12,13 @@ from typing import Any
 
 from . import rules, suggest
 from .diff import differences
-from .model import App, Name
+from .model import App
 from .problem import cut, show
 from .reader import Reader
 from .scalars import scalar
 from .schema import ANY, Key, described, keys, matches
 from .tree import Entry, Items, Node, Scalar, Table
+from .types import Name
 from .units import Unreadable, parse_bool
 
 PREFIX = "edged."

@@ -156,8 +156,9 @@ def _with_given(config: Config, reader: Reader) -> Config:
 
 
 def _files(reader: Reader, config: Config) -> Iterable[NamedFile]:
-    # The state folder is made when it is missing, so it is no file to be looked for.
-    patterns = [key.path for key in keys() if key.title == "file path" and key.path != ("state_dir",)]
+    # The state folder is made when it is missing, and an app may have recorded nothing yet.
+    made_later = (("state_dir",), ("apps", "*", "model", "recorded"))
+    patterns = [key.path for key in keys() if key.title == "file path" and key.path not in made_later]
     for path in reader.leaves:
         if any(matches(path, pattern) for pattern in patterns):
             spot = reader.spots[path]

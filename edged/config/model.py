@@ -7,46 +7,36 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
+from msgspec import UNSET, Meta, UnsetType, field, structs
 
-# The titles are what ``scalars`` goes by. Durations are written as `500ms 5s 2m 1h 7d` and kept as seconds.
-Duration = Annotated[float, Meta(title="duration", ge=0)]
-# Durations with a floor, so that no value makes the daemon spin or give up before anything could answer.
-Interval = Annotated[float, Meta(title="duration", ge=0.1)]
-LongInterval = Annotated[float, Meta(title="duration", ge=1)]
-Timeout = Annotated[float, Meta(title="duration", ge=0.05, le=300)]
-# Written as `64MiB`, kept as bytes.
-Size = Annotated[int, Meta(title="size", ge=0)]
-StoreSize = Annotated[int, Meta(title="size", ge=2**20)]
-# Written as `80%` or `0.8`, kept as 0..1.
-Share = Annotated[float, Meta(title="share", ge=0, le=1)]
-Celsius = Annotated[float, Meta(ge=-50, le=150)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Name = Annotated[str, Meta(title="name", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
-DeviceId = Annotated[str, Meta(title="device id", pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-UnitName = Annotated[str, Meta(title="systemd unit", pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.\\@-]{0,254}$")]
-HostName = Annotated[str, Meta(title="host name", pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})$")]
-# host:port, for TCP checks and listeners.
-HostPort = Annotated[str, Meta(title="host:port", pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:/]*):[0-9]{1,5}$")]
-HttpUrl = Annotated[str, Meta(title="http(s) URL", pattern=r"^https?://[^\s/]+")]
-MqttUrl = Annotated[str, Meta(title="mqtt(s) URL", pattern=r"^mqtts?://[^\s/?#]+$")]
-DockerUrl = Annotated[str, Meta(title="unix:// or tcp:// URL", pattern=r"^(unix|tcp|http|https)://.+")]
-# A file, relative to the folder of the configuration.
-FilePath = Annotated[str, Meta(title="file path", min_length=1)]
-Secret = Annotated[str, Meta(title="secret")]
-
-
-# Filled in by the program; no key of the file.
-Internal = Meta(extra={"internal": True})
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mapping in the file."""
+from .deployment import AppConfigFile, Metrics, Model
+from .types import (
+    Celsius,
+    Count,
+    DeviceId,
+    DockerUrl,
+    Duration,
+    FilePath,
+    HostName,
+    HostPort,
+    HttpUrl,
+    Internal,
+    Interval,
+    LongInterval,
+    MqttUrl,
+    Name,
+    Secret,
+    Section,
+    Share,
+    StoreSize,
+    Timeout,
+    UnitName,
+)
 
 
 class Device(Section, frozen=True, kw_only=True):
     id: DeviceId = ""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class Spool(Section, frozen=True, kw_only=True):
@@ -221,65 +211,6 @@ class Restart(Section, frozen=True, kw_only=True):
     verify_within: LongInterval = 60.0
 
 
-class Latency(Section, frozen=True, kw_only=True):
-    """A classic Prometheus histogram of seconds."""
-
-    histogram: str
-
-
-class Errors(Section, frozen=True, kw_only=True):
-    """Which counter counts all requests, and which of its labels mark the failed ones (``5..`` matches as a regex)."""
-
-    total: str
-    failed: dict[str, str] = {}
-
-
-class Metrics(Section, frozen=True, kw_only=True):
-    """The app's own Prometheus endpoint."""
-
-    url: HttpUrl
-    every: Interval = 15.0
-    timeout: Timeout = 5.0
-    latency: Latency | None = None
-    errors: Errors | None = None
-
-
-class Gate(Section, frozen=True, kw_only=True):
-    """When a new artifact may stay."""
-
-    window: LongInterval = 60.0
-    min_samples: Count = 20
-    latency: Annotated[float, Meta(ge=1, le=100)] = 1.2
-    errors: Share = 0.01
-
-
-class ReloadBy(Section, frozen=True, kw_only=True):
-    """Exactly one of ``signal`` and ``http`` (a POST)."""
-
-    signal: Annotated[str, Meta(title="signal name", pattern=r"^((SIG)?[A-Z][A-Z0-9]{1,7})?$")] = ""
-    http: HttpUrl = ""
-
-
-ContainerPath = Annotated[str, Meta(title="path in the container", pattern=r"^/[^\x00]*[^/\x00]$")]
-
-
-class Model(Section, frozen=True, kw_only=True):
-    path: ContainerPath
-    delivery: Literal["mount", "copy"] = "mount"
-    reload: Literal["restart"] | ReloadBy = "restart"
-    gate: Gate = Gate()
-    keep: Annotated[int, Meta(ge=2, le=100)] = 3
-
-
-class AppConfigFile(Section, frozen=True, kw_only=True):
-    path: ContainerPath
-    delivery: Literal["mount", "copy"] = "copy"
-    reload: Literal["restart"] | ReloadBy = "restart"
-    schema: FilePath = ""
-    gate: Gate = Gate()
-    keep: Annotated[int, Meta(ge=2, le=100)] = 3
-
-
 class Label(Section, frozen=True, kw_only=True):
     """Finds the container by a label, ``key=value`` or just ``key``, for names that change with every start."""
 
@@ -326,8 +257,8 @@ class Config(Section, frozen=True, kw_only=True):
     evidence: Evidence = Evidence()
     sampling: Sampling = Sampling()
     host: HostWatch = HostWatch()
-    dependencies: dict[Name, Dependency] = {}
-    apps: dict[Name, App] = {}
+    dependencies: dict[Name, Dependency] = field(default_factory=dict)
+    apps: dict[Name, App] = field(default_factory=dict)
     alerts: Alerts = Alerts()
     log: Log = Log()
     discover: Literal["labels", "all", "off"] = "labels"

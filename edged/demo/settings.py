@@ -38,6 +38,7 @@ apps:
       path: {MODELS}
       delivery: mount
       gate: {{window: 3s, min_samples: 10, latency: 10}}  # a laptop has other things to do, too
+      smoke: "http://127.0.0.1:{app}"
     restart: {{budget: 10, per: 10m, backoff: 200ms, max_backoff: 2s, reset_after: 5s, stop_timeout: 3s}}
 """
 

@@ -6,7 +6,7 @@ is settled (condition, alerts, recovery), and the guard has the last word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,11 +17,29 @@ from ..vocabulary.actions import Action
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import ActionEnded, CommandAnswered, Event
 from ..vocabulary.state import Answered, AppState, Recovery, State
-from . import admission, containers, deployment, disks, engine, gating, host, isolation, lifecycle, own_config, probes, readout, recovery, refusals, resources
+from . import (
+    admission,
+    containers,
+    deployment,
+    disks,
+    engine,
+    gating,
+    host,
+    isolation,
+    lifecycle,
+    own_config,
+    probes,
+    readout,
+    recovery,
+    refusals,
+    reload,
+    resources,
+)
 from .app import see, settle
 from .commands import received
 from .guard import refusal
 from .outcome import Judgement, View, earliest
+from .resumed import orphans
 
 Rule = Callable[[State, Any, Config, float], Judgement]
 
@@ -122,13 +140,20 @@ def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgeme
     turn.actions.extend(first.actions)
     turn.events.extend(first.events)
     turn.settle((*first.touched, *_due(first.state, now, first.touched)), before=state)
+    left = reload.dismiss(turn.state, config, now)
+    turn.state = left.state
+    turn.actions.extend(left.actions)
+    turn.events.extend(left.events)
+    turn.settle(left.touched, before=state)
     looked = engine.look(turn.state, config, now)
     tried = own_config.look(looked.state, now)
     turn.state, counted = refusals.flush(tried.state, now)
     turn.actions.extend((*looked.actions, *tried.actions))
     turn.events.extend((*looked.events, *tried.events, *counted))
     turn.guard()
-    return Judgement(_close_commands(turn.state, turn.events, now), tuple(turn.actions), tuple(turn.events))
+    closed = _close_commands(turn.state, turn.events, now)
+    lost = orphans(closed)
+    return Judgement(_close_commands(closed, lost, now), tuple(turn.actions), (*turn.events, *lost))
 
 
 def _due(state: State, now: float, touched: tuple[str, ...]) -> list[str]:
@@ -217,7 +242,7 @@ def _recovery(state: State, name: str) -> Recovery | None:
     return app.kept.recovery if app is not None else None
 
 
-def _close_commands(state: State, events: list[Event], now: float) -> State:
+def _close_commands(state: State, events: Sequence[Event], now: float) -> State:
     """A command with a final answer is not open any more, and the answer is kept for whoever sends it again."""
     answers = [e for e in events if isinstance(e, CommandAnswered) and e.status in FINAL]
     new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason not in UNKEPT}

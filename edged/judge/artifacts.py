@@ -7,25 +7,19 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..config import AppConfigFile, Model
-from ..vocabulary.actions import (
-    BackUpArtifact,
-    FetchBundle,
-    PlaceArtifact,
-    TidyArtifacts,
-    ValidateArtifact,
-    VerifyArtifact,
-    Where,
-)
-from ..vocabulary.deployments import SIDE, Artifact, Deployment, Kind, Placed, Request
-from ..vocabulary.events import Event
+from ..vocabulary.actions import BackUpArtifact, FetchBundle, PlaceArtifact, ValidateArtifact, VerifyArtifact, Where
+from ..vocabulary.deployments import SIDE, Artifact, Deployment, Kind, Placed
 from ..vocabulary.state import AppState
+from . import comparison
 from .budget import backoff
-from .outcome import Outcome, View, earliest
-from .remedies import next_id
+from .outcome import View, earliest
 
 QUARANTINED = 50
 """Bad digests that are remembered."""
-TIDY_SECONDS = 120.0
+BUSY = "busy"
+"""Code of an action that found another one on its subject under way."""
+TRANSIENT = ("unreachable", "interrupted", "timeout", "storage", BUSY)
+"""Codes of failures that another attempt may mend."""
 INNOCENT = ("app_stopped", "no_container", "gate_container", "not_configured")
 """Codes of failures that were people's doing: they say nothing against the new one."""
 
@@ -92,6 +86,7 @@ def validate(app: AppState, deployment: Deployment, action_id: str, view: View) 
         digest=deployment.new.digest,
         schema=rules.schema if isinstance(rules, AppConfigFile) else "",
         current=placed(app, kind).current.digest,
+        recorded=rules.recorded if isinstance(rules, Model) else "",
     )
 
 
@@ -109,14 +104,24 @@ def back_up(app: AppState, deployment: Deployment, action_id: str, view: View) -
 
 
 def swap(app: AppState, deployment: Deployment, action_id: str, view: View) -> PlaceArtifact:
-    return _place(app, deployment, action_id, deployment.new, deployment.old)
+    new, old = deployment.new, deployment.old
+    back = _previous(app, deployment) if old.digest in ("", new.digest) else old.digest
+    return _place(app, deployment, action_id, new, old, back)
 
 
 def swap_back(app: AppState, deployment: Deployment, action_id: str, view: View) -> PlaceArtifact:
-    return _place(app, deployment, action_id, deployment.old, deployment.new)
+    return _place(app, deployment, action_id, deployment.old, deployment.new, _previous(app, deployment))
 
 
-def _place(app: AppState, deployment: Deployment, action_id: str, wanted: Artifact, other: Artifact) -> PlaceArtifact:
+def _previous(app: AppState, deployment: Deployment) -> str:
+    """Digest of what a person's rollback goes back to when this deployment does not come to stay; empty: nothing."""
+    previous = placed(app, deployment.request.kind).previous
+    return previous.digest if previous is not None else ""
+
+
+def _place(
+    app: AppState, deployment: Deployment, action_id: str, wanted: Artifact, other: Artifact, back: str
+) -> PlaceArtifact:
     return PlaceArtifact(
         id=action_id,
         subject=app.name + SIDE,
@@ -126,6 +131,7 @@ def _place(app: AppState, deployment: Deployment, action_id: str, wanted: Artifa
         container_id=_container(app),
         digest=wanted.digest,
         previous=other.digest,
+        back=back,
     )
 
 
@@ -158,6 +164,8 @@ def learn(app: AppState, deployment: Deployment, result: dict[str, Any]) -> tupl
                 old=placed(app, deployment.request.kind).current,
                 smoke=bool(result.get("smoke", False)),
             )
+        case "validating":
+            deployment = replace(deployment, compared=comparison.checks(result))
         case "backing_up":
             old = replace(deployment.old, digest=str(result["digest"]))
             deployment = replace(deployment, old=old)
@@ -196,29 +204,6 @@ def place(app: AppState, deployment: Deployment) -> AppState:
 
 def _know(app: AppState, kind: Kind, known: Placed) -> AppState:
     return replace(app, kept=replace(app.kept, placed={**app.kept.placed, kind: known}))
-
-
-def end(app: AppState, deployment: Deployment, events: tuple[Event, ...], view: View) -> Outcome:
-    """It is over: what is not needed any more goes, and the next one may begin."""
-    return tidy(replace(app, kept=replace(app.kept, deployment=None)), deployment.request, events, view)
-
-
-def tidy(app: AppState, ended: Request, events: tuple[Event, ...], view: View) -> Outcome:
-    """Also again, when edged itself ended in the middle of it."""
-    known = placed(app, ended.kind)
-    app, action_id = next_id(app, view)
-    app = replace(app, kept=replace(app.kept, tidying=action_id, ended=ended))
-    pinned = (known.current.digest, known.previous.digest if known.previous is not None else "")
-    action = TidyArtifacts(
-        id=action_id,
-        subject=app.name + SIDE,
-        reason=f"the end of deployment {ended.id}",
-        timeout=TIDY_SECONDS,
-        where=where(app, ended.kind),
-        pinned=tuple(digest for digest in pinned if digest),
-        deployment=ended.id,
-    )
-    return Outcome(wake(app, view.now), (action,), events)
 
 
 def keep(app: AppState, deployment: Deployment) -> AppState:

@@ -11,6 +11,7 @@ from ..vocabulary.state import AppState, EngineState, Kept, State
 from ..vocabulary.world import Container, ContainerStatus
 from . import run
 from .identity import assign, discovered_app, discovers, owner, selects
+from .leaving import recalled, under_way
 from .outcome import Judgement
 from .probes import mended
 from .reconcile import reconcile
@@ -31,6 +32,13 @@ def listed(state: State, fact: ContainersListed, config: Config, now: float) -> 
             continue
         apps[name] = reconcile(app, found.get(name), config, fact.at, outage=outage)
     taken = {c.id for c in found.values()}
+    free = [c for c in fact.containers if c.id not in taken]
+    coming = {discovered_app(config, c)[0] for c in free if discovers(config, c.labels)}
+    for name, kept in state.remembered.items():
+        if name not in apps and name not in coming and under_way(kept):
+            mine = next((c for c in free if c.id == kept.container_id), None)
+            apps[name] = reconcile(recalled(name, kept, mine, now), mine, config, fact.at)
+            taken |= {mine.id} if mine is not None else set()
     for container in fact.containers:
         if container.id in taken or not discovers(config, container.labels):
             continue

@@ -16,7 +16,7 @@ from ..vocabulary.deployments import ENDS, Artifact, Deployment, Phase
 from ..vocabulary.events import DeploymentChanged, Event
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.state import AppState
-from . import artifacts, gating, hindrance, redelivery, reloading
+from . import artifacts, gating, hindrance, redelivery, reloading, tidying
 from .answer import failed, running, succeeded
 from .budget import backoff, jitter
 from .outcome import Outcome, View
@@ -25,8 +25,6 @@ from .run import runs
 
 Make = Callable[[AppState, Deployment, str, View], Action]
 
-TRANSIENT = ("unreachable", "interrupted", "timeout", "storage")
-"""Codes of failures that another attempt may mend."""
 PATIENCE = 3600.0
 """Seconds that an app or the engine may be away while a deployment waits for it."""
 
@@ -106,7 +104,7 @@ def _next(app: AppState, view: View) -> Outcome:
     """What has waited for its turn."""
     request = app.kept.waiting
     if app.kept.tidying:
-        return Outcome(app)
+        return tidying.due(app, view)
     if request is None:
         app, again = redelivery.due(app, view)
         return Outcome(app) if again is None else enter(app, again, "swapping", view)
@@ -136,11 +134,9 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
     deployment = app.kept.deployment
     interrupted = fact.result.get("code") == "interrupted"
     if fact.action_id == app.kept.tidying:
-        if interrupted and app.kept.ended is not None:
-            return artifacts.tidy(app, app.kept.ended, (), view)
-        return Outcome(artifacts.wake(replace(app, kept=replace(app.kept, tidying="")), view.now))
+        return tidying.finished(app, fact, view)
     if deployment is None or not deployment.action_id or fact.action_id != deployment.action_id:
-        return Outcome(app)
+        return tidying.unblocked(app, view)
     deployment = replace(deployment, action_id="")
     if interrupted and TABLE[deployment.phase].make is None:
         # Signal, call or smoke test: whether it was carried out, nobody knows. Again does no harm.
@@ -148,7 +144,7 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
     if deployment.phase in ("reloading", "reverting"):
         return _follow(reloading.told(app, deployment, fact, view), view)
     if deployment.phase == "gating":
-        return _follow(gating.smoked(app, deployment, fact), view)
+        return _follow(gating.smoked(app, deployment, fact, view), view)
     rules = TABLE[deployment.phase]
     if fact.ok:
         if deployment.phase != "rolling_back":
@@ -156,7 +152,7 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
         app, deployment = artifacts.learn(app, deployment, fact.result)
         return enter(app, deployment, rules.good, view)
     code = str(fact.result.get("code", "")) or "failed"
-    if code in TRANSIENT and deployment.attempt < rules.attempts and view.now < deployment.deadline:
+    if code in artifacts.TRANSIENT and deployment.attempt < rules.attempts and view.now < deployment.deadline:
         wait = backoff(deployment.attempt, 1.0, 300.0) * jitter(f"{deployment.request.id}/{deployment.attempt}")
         waiting = replace(deployment, next_at=view.now + wait)
         if deployment.phase != "rolling_back":  # what the new one failed by is what counts
@@ -196,13 +192,13 @@ def enter(app: AppState, deployment: Deployment, phase: Phase, view: View) -> Ou
     if phase == "swapping" and not deployment.again:
         deployment = gating.baseline(app, deployment)
     if phase == "gating":
-        deployment = replace(deployment, first=None, checks=())
+        deployment = replace(deployment, first=None, checks=(), smoked=None)
     app = artifacts.place(artifacts.keep(app, deployment), deployment)
     told = changed(app, deployment, before, view)
     events: tuple[Event, ...] = (told, *_answers(deployment, view))
     if phase in ENDS:
         app, held = _held(app, deployment, view)
-        return artifacts.end(app, deployment, (*events, *held), view)
+        return tidying.end(app, deployment, (*events, *held), view)
     return Outcome(artifacts.wake(app, now), events=events)
 
 
@@ -233,7 +229,7 @@ def changed(app: AppState, deployment: Deployment, before: Phase, view: View) ->
         previous=deployment.old.digest,
         code=deployment.code,
         reason=deployment.reason,
-        checks=deployment.checks,
+        checks=(*deployment.compared, *deployment.checks),
         seconds=max(0.0, view.now - deployment.since if deployment.phase not in ENDS else view.now - deployment.began),
     )
 

@@ -32,6 +32,10 @@ class Seen(Struct, frozen=True):
     """Why its traffic cannot be seen now; empty: it can."""
     patience: float = 0.0
     """Seconds beyond the window that may be waited for traffic."""
+    smoke: GateCheck | None = None
+    """How the app answered the bundle's own inputs."""
+    asking: bool = False
+    """That is still to be found out."""
 
 
 class Found(Struct, frozen=True):
@@ -66,9 +70,11 @@ def look(seen: Seen, baseline: Signals | None, rules: Gate) -> Found:
     checks = [_health(seen), _restarts(seen)]
     if seen.watched and seen.traffic is not None:
         checks.extend(c for c in (_errors(seen.traffic, baseline, rules), _latency(seen.traffic, baseline, rules)) if c)
+    if seen.smoke is not None:
+        checks.append(seen.smoke)
     if not all(check.ok for check in checks):
         return Found("fail", tuple(checks))
-    if seen.condition != "healthy" or seen.seconds < rules.window:
+    if seen.condition != "healthy" or seen.seconds < rules.window or seen.asking:
         return Found("open", tuple(checks))
     if not seen.watched:
         return Found("pass", tuple(checks))
@@ -77,6 +83,9 @@ def look(seen: Seen, baseline: Signals | None, rules: Gate) -> Found:
         return Found("pass", tuple(checks))
     if seen.seconds < rules.window + seen.patience:
         return Found("open", tuple(checks))
+    if seen.smoke is not None and not (seen.blind and baseline is not None):
+        # It serves the new one well. Metrics that were there before and are gone now are another matter.
+        return Found("pass", tuple(checks))
     few = GateCheck(
         name="traffic",
         ok=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..config import Gate
+from ..config import Gate, Model
 from ..vocabulary.actions import SmokeTest
 from ..vocabulary.deployments import Deployment, GateCheck, Traffic
 from ..vocabulary.events import CheckBroken, Event
@@ -12,12 +12,15 @@ from ..vocabulary.facts import ActionFinished, TrafficSampled
 from ..vocabulary.state import AppState
 from . import gate
 from .artifacts import keep, rules_of, wake, where
+from .budget import backoff
 from .outcome import Judgement, View
-from .reloading import Progress
+from .reloading import Progress, reload_of
 from .remedies import next_id
 
 TRAFFIC_KEPT = 240
 """Scrapes that are remembered for the baseline."""
+SMOKE_ATTEMPTS = 5
+"""With 15 s of waiting in between, for an app that does not answer yet, or not yet with the new one."""
 
 
 def sampled(app: AppState, fact: TrafficSampled) -> AppState:
@@ -41,37 +44,42 @@ def _before(traffic: tuple[Traffic, ...], at: float) -> Traffic | None:
 
 
 def look(app: AppState, deployment: Deployment, view: View) -> Progress:
-    """The verdict so far; without traffic the bundle's own inputs decide."""
+    """The verdict so far. The bundle's own inputs are sent as soon as the app is well."""
     rules = _rules(app, deployment)
     if deployment.first is None:
         scrapes = [one for one in app.traffic if one.at >= deployment.since]
         if scrapes:
             deployment = replace(deployment, first=scrapes[0])
             app = keep(app, deployment)
+    # After an outage, of the engine or of edged itself, the window is for the time that it is seen to be well again.
+    since = max(deployment.since, app.condition_since) if app.condition == "healthy" else deployment.since
     seen = gate.Seen(
         condition=app.condition,
         reason=app.reason,
-        seconds=view.now - deployment.since,
+        seconds=view.now - since,
         restarts=sum(1 for death in app.kept.deaths if death > deployment.since),
         watched=app.config.metrics is not None,
         traffic=gate.between(deployment.first, app.traffic[-1] if app.traffic else None),
         blind=_blind(app, view),
         patience=_scrapes(app),
+        smoke=deployment.smoked,
+        asking=deployment.smoked is None and _answers_at(app, deployment) != "",
     )
     found = gate.look(seen, deployment.baseline, rules)
     deployment = replace(deployment, checks=found.checks)
     app = keep(app, deployment)
-    until = deployment.since + rules.window
+    until = since + rules.window
     match found.verdict:
         case "pass":
             return Progress(app, "good")
+        case "open" if seen.asking and app.condition == "healthy" and view.now >= deployment.next_at:
+            return _smoke(app, deployment, view)
         case "open":
-            return Progress(wake(app, until if view.now < until else view.now + 1.0), "open")
+            later = [at for at in (until, deployment.next_at) if at > view.now]
+            return Progress(wake(app, min(later, default=view.now + 1.0)), "open")
         case "inconclusive" if not deployment.old.digest:
             # There is nothing to go back to, and it is well: better than nothing at all.
             return Progress(app, "good")
-        case "inconclusive" if deployment.smoke and deployment.attempt == 0:
-            return _smoke(app, deployment, view)
     worst = found.failed
     assert worst is not None
     return Progress(app, "bad", f"gate_{worst.name}", worst.why)
@@ -95,24 +103,37 @@ def _blind(app: AppState, view: View) -> str:
 
 def _smoke(app: AppState, deployment: Deployment, view: View) -> Progress:
     app, action_id = next_id(app, view)
-    made = replace(deployment, attempt=1, action_id=action_id)
+    made = replace(deployment, attempt=deployment.attempt + 1, action_id=action_id)
     action = SmokeTest(
         id=action_id,
         subject=app.name,
-        reason=f"deployment {deployment.request.id}: too little traffic for a verdict",
+        reason=f"deployment {deployment.request.id}: does {app.name} serve the new one?",
         timeout=60.0,
         where=where(app, deployment.request.kind),
         digest=deployment.new.digest,
+        url=_answers_at(app, deployment),
     )
     return Progress(wake(keep(app, made), made.deadline), "open", actions=(action,))
 
 
-def smoked(app: AppState, deployment: Deployment, fact: ActionFinished) -> Progress:
-    """The app answered the bundle's own inputs, or did not."""
-    why = "the bundle's own inputs were answered as expected" if fact.ok else fact.error
-    check = GateCheck(name="smoke", ok=fact.ok, why=why, samples=int(fact.result.get("samples", 0)))
-    done = replace(deployment, checks=(*(c for c in deployment.checks if c.name != "traffic"), check))
-    return Progress(keep(app, done), "good" if fact.ok else "bad", "" if fact.ok else "gate_smoke", why)
+def smoked(app: AppState, deployment: Deployment, fact: ActionFinished, view: View) -> Progress:
+    """The app answered the bundle's own inputs, or did not. What that means is seen together with all the rest."""
+    answered = fact.ok or fact.result.get("code") == "smoke"
+    # A restarted app has the new one or none; one that was sent a signal may be about to read it.
+    settled = fact.ok or (answered and reload_of(app, deployment) == "restart")
+    if not settled and deployment.attempt < SMOKE_ATTEMPTS:
+        waiting = replace(deployment, next_at=view.now + backoff(deployment.attempt, 1.0, 8.0))
+        return Progress(wake(keep(app, waiting), waiting.next_at), "open")
+    samples = int(fact.result.get("samples", 0))
+    why = f"{samples} smoke requests were answered as expected" if fact.ok else fact.error
+    check = GateCheck(name="smoke", ok=fact.ok, why=why, samples=samples)
+    return Progress(wake(keep(app, replace(deployment, smoked=check)), view.now), "open")
+
+
+def _answers_at(app: AppState, deployment: Deployment) -> str:
+    """Where smoke requests go; empty: there are none, or nobody has said where."""
+    rules = rules_of(app, deployment.request.kind)
+    return rules.smoke if deployment.smoke and isinstance(rules, Model) else ""
 
 
 def _rules(app: AppState, deployment: Deployment) -> Gate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..config import Config
+from ..config import App, Config
 from ..vocabulary.events import (
     ConfigRefused,
     ConfigReloaded,
@@ -29,6 +29,7 @@ from ..vocabulary.trust import Authority
 from . import disks, own_config, readout, reload, run
 from .engine import SHUTDOWN
 from .outcome import Judgement
+from .resumed import resume
 from .vanished import farewell
 
 
@@ -40,6 +41,8 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
         remembered = {n: _excused(k) for n, k in remembered.items()}
     else:
         apps = {n: run.doubted(a, unsure=False) for n, a in apps.items()}
+    apps = {n: replace(a, kept=resume(a.kept, a.config, fact.at)) for n, a in apps.items()}
+    remembered = {n: resume(k, App(), fact.at) for n, k in remembered.items()}
     told = EdgedStarted(
         subject="edged",
         boot=fact.boot,

@@ -158,6 +158,8 @@ def perform(app: AppState, remedy: str, reason: str, view: View) -> Outcome:
         action_id=action_id,
         acted_at=view.now,
         carried_at=0.0,
+        run=app.container.started_at if app.container is not None and remedy in ENDING else None,
+        unsure=False,
         deadline=deadline,
     )
     if remedy in ENDING:
@@ -212,6 +214,8 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
     interrupted = view.state.engine.up is False or app.condition == "stopped"
     if recovery.command:
         code = "engine_down" if view.state.engine.up is False else "not_healthy"
+        if verify.untouched(app):
+            code = "interrupted"
         events.extend(failed(view.state, recovery.command, code, f"{app.name}: {why}"))
     elif automatic and recovery.ailment and not interrupted:
         recovery = replace(recovery, next_at=max(recovery.next_at, now + wait(app, view)))

@@ -9,17 +9,21 @@ from ..vocabulary.actions import Action
 from ..vocabulary.state import AppState, Kept, State, Streak
 from ..vocabulary.world import Container
 from .identity import configured, discovered_app, discovers, pick, selects
-from .outcome import View
+from .leaving import leave, under_way
+from .outcome import Judgement, View
 from .remedies import next_id, remedy_action
 from .run import bind
+from .vanished import farewell
 
 
 def apps(state: State, config: Config, now: float) -> tuple[dict[str, AppState], tuple[Action, ...]]:
     """The apps from now on, and what is to be done for those that edged lets go."""
-    new = {name: _configured(state.apps[name], config, name) for name in config.apps if name in state.apps}
+    new = {name: _configured(_back(state.apps[name]), config, name) for name in config.apps if name in state.apps}
     for name, app in state.apps.items():
         if name not in config.apps and app.discovered and _stays(app, config):
             new[name] = app
+        elif name not in config.apps and under_way(app.kept):
+            new[name] = leave(app)
     held = {a.container.id for a in new.values() if a.container is not None}
     loose = {a.container.id: a for a in state.apps.values() if a.container is not None and a.container.id not in held}
     ordered: dict[str, AppState] = {}
@@ -37,6 +41,23 @@ def apps(state: State, config: Config, now: float) -> tuple[dict[str, AppState],
             ordered[name] = _take(fresh, loose, config, now)
     actions = [a for before in loose.values() for a in _let_go(before, state, config, now)]
     return ordered, tuple(actions)
+
+
+def dismiss(state: State, config: Config, now: float) -> Judgement:
+    """Takes leave of apps that were only kept for a deployment, when that has come to its end.
+
+    Their containers are free for others then.
+    """
+    if not any(app.leaving and not under_way(app.kept) for app in state.apps.values()):
+        return Judgement(state)
+    ordered, actions = apps(state, config, now)
+    new = replace(state, apps=ordered)
+    return Judgement(new, actions, farewell(state, new, now), touched=tuple(ordered))
+
+
+def _back(app: AppState) -> AppState:
+    """It may have been on its way out when it came into the file again."""
+    return replace(app, leaving=False) if app.leaving else app
 
 
 def _configured(old: AppState, config: Config, name: str) -> AppState:
@@ -77,6 +98,9 @@ def _take(app: AppState, loose: dict[str, AppState], config: Config, now: float)
     before = loose.pop(found.id)
     # The same container under another name: wishes and doings of people and of edged go with it.
     kept = app.kept if app.kept != Kept() else replace(before.kept, alerts={}, recovery=app.kept.recovery)
+    if before.name != app.name and kept is not app.kept:
+        # Slots lie under the name of the app that they were made for.
+        kept = replace(kept, placed={}, ended=None, stuck="")
     bound = bind(replace(app, kept=kept), found, config, now)
     return replace(bound, seen_at=before.seen_at, started_at=before.started_at, died_at=before.died_at)
 

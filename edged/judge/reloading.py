@@ -55,7 +55,7 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
     limit = deployment.next_at + WITHIN + app.config.health.start_period
     if app.condition == "starting" and now < limit:
         return Progress(wake(app, limit), "open")
-    if deployment.phase == "reverting" and deployment.attempt == 1 and _how(app, deployment) != "restart":
+    if deployment.phase == "reverting" and deployment.attempt == 1 and reload_of(app, deployment) != "restart":
         health = app.config.health
         soon = deployment.next_at + health.successes * (health.every + health.timeout)
         if now < soon:  # it may be well already, and nobody has looked yet
@@ -65,7 +65,7 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
 
 
 def _begin(app: AppState, deployment: Deployment, view: View) -> Progress:
-    how = _how(app, deployment)
+    how = reload_of(app, deployment)
     if how == "restart" or not runs(app) or app.condition in ("paused", "restarting"):
         return _restart(app, deployment, view)
     app, action_id = next_id(app, view)
@@ -83,7 +83,8 @@ def _begin(app: AppState, deployment: Deployment, view: View) -> Progress:
     return Progress(wake(keep(app, made), made.deadline), "open", actions=(action,))
 
 
-def _how(app: AppState, deployment: Deployment) -> Literal["restart"] | ReloadBy:
+def reload_of(app: AppState, deployment: Deployment) -> Literal["restart"] | ReloadBy:
+    """How the app is made to use what is new, as configured now."""
     rules = rules_of(app, deployment.request.kind)
     return rules.reload if rules is not None else "restart"
 

@@ -64,11 +64,21 @@ def look(app: AppState, view: View) -> Look:
         return Look("bad", f"{app.condition}: {app.reason}")
     if not begun(app):
         return _start(app, now)
+    if untouched(app):
+        return Look("bad", "edged ended before the engine began with it, and nothing was done: ask again")
     if app.condition == "healthy":
         return _memory(app, now)
     if app.condition in ("unhealthy", "down", "stopped") and not waits_for_stop(app, now):
         return Look("bad", f"{app.condition}: {app.reason}")
     return _patience(app, now, "healthy")
+
+
+def untouched(app: AppState) -> bool:
+    """What a person asked for before edged ended was not carried out: the run that was to end goes on."""
+    recovery, container = app.kept.recovery, app.container
+    if not recovery.command or not recovery.unsure or recovery.remedy != "restart" or container is None:
+        return False
+    return container.status in RUNS and recovery.run is not None and container.started_at == recovery.run
 
 
 def _stop(app: AppState, now: float) -> Look:

@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from . import golden, signature
+from . import golden, recording, signature
 from .runtime import ERRORS, Arrays, Session
-from .types import CURRENT_STAGE, NEW_STAGE, Disagreement, ModelCheck, OutputDisagreement, Port
+from .types import CURRENT_STAGE, NEW_STAGE, READING_STAGE, Disagreement, ModelCheck, OutputDisagreement, Port
 
 MOST_ROWS, MOST_CHUNKS = 10_000, 640
 _CHUNK = 16
@@ -27,16 +27,22 @@ def disagree(
     """
     end = clock() + request.compare_seconds
     tallies: dict[str, _Tally] = {}
-    rows, note = 0, ""
+    rows, skipped, note = 0, 0, ""
     try:
-        recorded = golden.load(request.recorded, [port.name for port in request.inputs])
+        enter(READING_STAGE)
+        found = recording.load(request.recorded, request.inputs)
+        recorded, skipped = found.arrays, found.skipped
+        if skipped and not recorded:
+            return Disagreement(skipped=skipped, note=f"no recorded input fits: {found.why[:300]}")
         total, chunk, odd = _plan(request.inputs, recorded)
         if odd:
-            return Disagreement(note=f"the recorded inputs do not fit: {odd}")
+            return Disagreement(skipped=skipped, note=f"the recorded inputs do not fit: {odd}")
+        if not total:
+            return Disagreement(skipped=skipped, note=f"too few recorded inputs: the model takes {chunk} at once")
         enter(CURRENT_STAGE)
         current = Session(request.current, request.threads)
         if {port.name for port in current.inputs} != {port.name for port in new.inputs}:
-            return Disagreement(note="the current model takes other inputs")
+            return Disagreement(skipped=skipped, note="the current model takes other inputs")
         shared = [port.name for port in request.outputs if port.name in {other.name for other in current.outputs}]
         shapes = {array.shape[1:] for array in recorded.values()}
         tallies = {name: _Tally(request.golden.rtol, request.golden.atol, shapes) for name in shared[:_MOST_OUTPUTS]}
@@ -53,7 +59,9 @@ def disagree(
                 note = f"only {rows} of {total} rows: the time for it was over"
     except (*golden.READ_ERRORS, *ERRORS) as error:
         note = f"ended after {rows} rows: {' '.join(str(error).split())[:200]}"
-    return Disagreement(rows=rows, outputs=tuple(_results(tallies)), note=note)
+    if skipped and not note:
+        note = f"what did not fit: {found.why[:300]}"
+    return Disagreement(rows=rows, skipped=skipped, outputs=tuple(_results(tallies)), note=note)
 
 
 def _plan(inputs: tuple[Port, ...], recorded: Arrays) -> tuple[int, int, str]:

@@ -32,6 +32,7 @@ not what the manifest says, so nothing could be compared.
 """
 
 
+READING_STAGE = "reading the recorded inputs"
 CURRENT_STAGE = "the current model, on recorded inputs"
 NEW_STAGE = "the new model, on recorded inputs"
 
@@ -79,7 +80,8 @@ class ModelCheck(Struct, frozen=True, kw_only=True, tag="model"):
     latency_seconds: float = 5.0
     """Measuring ends after this, stable or not."""
     recorded: str = ""
-    """Recent real inputs: ``.npz`` by input name, or one ``.npy`` for a model with one input. Empty: none."""
+    """Recent real inputs: ``.ndjson`` with a sample a line, ``.npz`` by input name, or one ``.npy`` for a model with
+    one input. Empty: none."""
     current: str = ""
     """The model in use now, for the comparison over ``recorded``."""
     compare_seconds: float = 10.0
@@ -178,6 +180,8 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     """
 
     rows: int = 0
+    skipped: int = 0
+    """Recorded samples that do not fit the inputs."""
     outputs: tuple[OutputDisagreement, ...] = ()
     note: str = ""
     """What kept it from being complete."""

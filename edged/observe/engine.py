@@ -128,7 +128,9 @@ class EngineWatcher:
         age, now = self._clock.wall() - change.time, self._clock.now()
         if self._followed is not None and age > now - self._followed + _FRESH:
             return change  # it cannot be older than our last look: the wall clock was put forward in between
-        return change if age < _FRESH else replace(change, at=now - age)
+        if age < _FRESH and change.time >= self._began:
+            return change
+        return replace(change, at=now - max(0.0, age))
 
     def _beat(self, thread: str) -> None:
         self._beats[thread] = time.monotonic()
@@ -157,8 +159,8 @@ class EngineWatcher:
         # Never what was before ``since``: it is no news. A clock that was set back makes this a time to come,
         # which engines take for "from now on"; the list that follows tells what was missed.
         since = max(self._first, self._last - _OVERLAP)
-        accepted = False
-        heard = time.monotonic()
+        accepted = present = False
+        opened, heard = self._clock.wall(), time.monotonic()
         with closing(self._containers.events(since, self._clock.now)) as stream:
             for change in stream:
                 self._beat(EVENTS)
@@ -167,6 +169,7 @@ class EngineWatcher:
                 if change is not None:
                     heard = time.monotonic()
                     self._last = change.time or self._last
+                    present = present or change.time >= opened
                     if self._seen.is_new(change):
                         self._post(self._dated(change))
                         self._link.changed(change)
@@ -175,6 +178,8 @@ class EngineWatcher:
                     self._link.accepted()
                 elif time.monotonic() - heard > self._quiet:
                     return True
-                if accepted:
+                else:
+                    present = True  # silence: what was missed has been told
+                if present:
                     self._followed = self._clock.now()
         return False

@@ -103,6 +103,8 @@ class ValidateArtifact(Action, frozen=True, kw_only=True):
     """File with the JSON schema of a configuration."""
     current: str = ""
     """Digest of what is in place, to compare with."""
+    recorded: str = ""
+    """File on the host with recent real inputs, for the comparison."""
 
 
 class BackUpArtifact(Action, frozen=True, kw_only=True):
@@ -121,6 +123,9 @@ class PlaceArtifact(Action, frozen=True, kw_only=True):
     container_id: str
     digest: str
     previous: str
+    """Digest of what is in place now, as far as this deployment knows."""
+    back: str = ""
+    """Digest of what a rollback would go back to afterwards; empty: nothing."""
 
 
 class SignalContainer(Action, frozen=True, kw_only=True):
@@ -139,6 +144,8 @@ class SmokeTest(Action, frozen=True, kw_only=True):
 
     where: Where
     digest: str
+    url: str
+    """Where the app answers."""
 
 
 class TidyArtifacts(Action, frozen=True, kw_only=True):

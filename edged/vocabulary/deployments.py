@@ -85,7 +85,7 @@ class Signals(Struct, frozen=True):
 
 
 class GateCheck(Struct, frozen=True):
-    """One thing that the health gate looked at."""
+    """One thing that the health gate looked at, or one that is only told (``disagreement``, ``recorded``)."""
 
     name: str
     """``health``, ``restarts``, ``errors``, ``latency``, ``traffic`` or ``smoke``."""
@@ -136,8 +136,12 @@ class Deployment(Struct, frozen=True, kw_only=True):
     first: Traffic | None = None
     """The first scrape of the app with the new artifact."""
     checks: tuple[GateCheck, ...] = ()
+    compared: tuple[GateCheck, ...] = ()
+    """How far the new model and the one in place were apart over recorded inputs. Only told."""
     smoke: bool = False
     """The bundle brings inputs to try the app itself with."""
+    smoked: GateCheck | None = None
+    """How the app answered them; ``None``: not asked yet."""
     failed_at: float = 0.0
     """When the gate was seen to fail."""
     container: str = ""

@@ -5,212 +5,40 @@ What is under ``kept`` (and ``HostState.alerts``, ``EngineState``'s restarts) su
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
-from .deployments import Deployment, Kind, Placed, Request, Traffic
-from .events import CommandAnswered, Severity
-from .isolation import Isolation
+from .app_state import AppState, Condition, Kept, Maintenance, Phase, Recovery, Starter, Stopped
+from .events import CommandAnswered
+from .signs import Acknowledged, Alert, Cpu, Streak, Trend, Verdict
 from .trust import Authority
-from .world import Container, Disk, HostSample, Usage
+from .world import Disk, HostSample
 
-Condition = Literal["unknown", "missing", "stopped", "down", "restarting", "paused", "starting", "healthy", "unhealthy"]
-"""An app as people see it. ``stopped``: on purpose; ``down``: not on purpose; ``missing``: no container."""
-
-Verdict = Literal["unknown", "good", "bad"]
-
-
-class Streak(Struct, frozen=True):
-    """Consecutive answers of one probe, and the verdict they led to."""
-
-    good: int = 0
-    bad: int = 0
-    verdict: Verdict = "unknown"
-    first_bad_at: float | None = None
-    """When the first probe of the running series of failures was sent."""
-    detail: str = ""
-    """What the last failed probe said."""
-    last_at: float | None = None
-    seconds: float = 0.0
-    """How long the last answer took."""
-
-
-class Acknowledged(Struct, frozen=True):
-    """A person has seen it and takes care."""
-
-    by: str
-    at: float
-    note: str = ""
-
-
-class Alert(Struct, frozen=True):
-    """One alert of one subject, firing (``severity`` set) or on its way there."""
-
-    severity: Severity | None = None
-    since: float = 0.0
-    """When it began to fire."""
-    warn_since: float | None = None
-    """The level has been at least warning since then."""
-    critical_since: float | None = None
-    calm_since: float | None = None
-    """While firing: the level has been below the present severity since then."""
-    summary: str = ""
-    advice: str = ""
-    value: float | None = None
-    threshold: float | None = None
-    changes: tuple[float, ...] = ()
-    """When it was last raised and cleared, for flapping."""
-    flapping: bool = False
-    acknowledged: Acknowledged | None = None
-    """Until it clears or becomes worse."""
-
-
-class Cpu(Struct, frozen=True):
-    """CPU use between the last two samples."""
-
-    share: float | None = None
-    """Of the container's quota, else of the whole host."""
-    throttled: float | None = None
-    """Share of scheduler periods in which the container was throttled."""
-
-
-class Trend(Struct, frozen=True):
-    """Evenly spaced samples of the recent past, for a robust slope."""
-
-    points: tuple[tuple[float, float], ...] = ()
-    """(seconds, value)"""
-
-
-class Stopped(Struct, frozen=True):
-    """The container was stopped on purpose and stays so."""
-
-    by: str
-    at: float
-    unsure: bool = False
-    """It came together with the end of edged itself, so it may have been the host's shutdown."""
-
-
-class Maintenance(Struct, frozen=True):
-    """Hands off: edged reports, and takes no action by itself."""
-
-    owner: str
-    why: str
-    since: float
-    until: float
-
-
-Starter = Literal["", "edged", "engine", "person"]
-"""Who started what runs now; empty: not seen."""
-
-Phase = Literal["idle", "capturing", "acting", "verifying"]
-
-
-class Recovery(Struct, frozen=True):
-    """Where the recovery of one app stands."""
-
-    phase: Phase = "idle"
-    ailment: str = ""
-    """What it is being recovered from; empty: nothing."""
-    reason: str = ""
-    first_sign: float = 0.0
-    announced: bool = False
-    """``RecoveryStarted`` was told in this episode."""
-    remedy: str = ""
-    """``start``, ``restart``, ``stop``, ``pause`` or ``unpause``."""
-    action_id: str = ""
-    deadline: float = 0.0
-    acted_at: float = 0.0
-    """When the remedy's action was given out."""
-    carried_at: float = 0.0
-    """When the engine said that it had carried it out; 0: not known."""
-    failed_at: float = 0.0
-    """When its last restart or stop failed; 0: it did not. What that set going may still come to its end."""
-    attempts: int = 0
-    """Since it last stayed healthy for ``restart.reset_after``."""
-    episode: int = 0
-    """Attempts in this episode, from the first sign to healthy again."""
-    charged: tuple[float, ...] = ()
-    """When the budget was spent."""
-    last_attempt: float | None = None
-    next_at: float = 0.0
-    """No attempt before."""
-    open: bool = False
-    """The circuit is open: the budget is spent, one slow retry now and then."""
-    held: str = ""
-    """Why edged waits although the app needs help."""
-    healthy_since: float | None = None
-    command: str = ""
-    """Id of the command that asked for it; empty: edged decided."""
-
-
-class Kept(Struct, frozen=True):
-    """What is remembered of an app over restarts of edged."""
-
-    container_id: str = ""
-    stopped: Stopped | None = None
-    maintenance: Maintenance | None = None
-    recovery: Recovery = Recovery()
-    paused_by_edged: bool = False
-    deaths: tuple[float, ...] = ()
-    actions: int = 0
-    """Actions ever begun on it: makes their ids unique."""
-    restarts: int = 0
-    """Starts and restarts by edged that the engine carried out."""
-    excused: bool = False
-    """It is down because the engine or the host went down: getting it up again spends no budget."""
-    alerts: dict[str, Alert] = {}
-    placed: dict[Kind, Placed] = {}
-    deployment: Deployment | None = None
-    waiting: Request | None = None
-    """The deployment that comes next."""
-    tidying: str = ""
-    """Action that cleans up after the one before: the next one waits for it."""
-    stuck: str = ""
-    """Why the last deployment could neither be finished nor undone; empty: it could."""
-    ended: Request | None = None
-    """The one before."""
-    isolation: Isolation | None = None
-
-
-class AppState(Struct, frozen=True):
-    name: str
-    config: Any
-    """``edged.config.App`` in force: from the file, from labels, or the default (Any: vocabulary imports nothing)."""
-    discovered: bool = False
-    problems: tuple[str, ...] = ()
-    """What is wrong with the container's labels."""
-    container: Container | None = None
-    seen_at: float = 0.0
-    """The container is known as it was then."""
-    sought: bool = False
-    """A list of containers has been searched for it: before that it is not missing."""
-    known_since: float = 0.0
-    """Answers to probes that were sent before then say nothing: it was another container, paused, or out of sight."""
-    started_at: float | None = None
-    """When the container was seen to start; ``None``: it was already up when edged first saw it."""
-    started_by: Starter = ""
-    died_at: float | None = None
-    kill_at: float | None = None
-    """When somebody last sent it a signal through the engine."""
-    oom_at: float | None = None
-    suspect_until: float = 0.0
-    """A death that may turn out to be a stop on purpose: wait until then before judging."""
-    condition: Condition = "unknown"
-    condition_since: float = 0.0
-    reason: str = ""
-    probe: Streak = Streak()
-    usage: Usage | None = None
-    usage_at: float = 0.0
-    cpu: Cpu = Cpu()
-    trend: Trend = Trend()
-    broken: dict[str, str] = {}
-    """Checks that cannot be carried out, with the error."""
-    traffic: tuple[Traffic, ...] = ()
-    """Scrapes of its metrics since it last started, the newest last."""
-    kept: Kept = Kept()
-    wake_at: float | None = None
-    """Look at it again then, even if nothing happens."""
+__all__ = [
+    "Acknowledged",
+    "Alert",
+    "Answered",
+    "AppState",
+    "CommandState",
+    "Condition",
+    "ConfigState",
+    "Cpu",
+    "DependencyState",
+    "EngineState",
+    "HostState",
+    "Kept",
+    "Maintenance",
+    "Phase",
+    "Recovery",
+    "Starter",
+    "State",
+    "Stopped",
+    "Streak",
+    "Trend",
+    "Trial",
+    "Verdict",
+]
 
 
 class DependencyState(Struct, frozen=True):

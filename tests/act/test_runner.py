@@ -164,6 +164,7 @@ def test_an_action_that_does_not_come_back_is_reported_once_and_keeps_its_subjec
     assert (late.action_id, late.ok, late.error) == ("1", False, "it did not come back within 18 s")
     one.submit(start(action_id="2"))
     assert outcomes[1].error == "refused: another action on it is under way"
+    assert outcomes[1].result == {"code": "busy"}
     gate.set()
     until(lambda: not one.calls())
     one.submit(start(action_id="3"))

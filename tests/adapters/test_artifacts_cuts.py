@@ -107,7 +107,7 @@ class Bench:
             lambda: self.store().fetch("app", where, str(self.new), "d1", 60),
             lambda: self.store().verify("app", where, "d1", "", 3, ()),
             lambda: self.store().back_up("app", where, "c1", self.old, 60),
-            lambda: self.store().place("app", where, "c1", ended[1], ended[2], 60),
+            lambda: self.store().place("app", where, "c1", ended[1], ended[2], 60, ended[2]),
             lambda: self.store().tidy("app", where, [one for one in ended[1:3] if one], "d1"),
         )
         for phase in phases[len(ended) :]:

@@ -182,7 +182,7 @@ def test_tidying_keeps_the_newest_the_pinned_and_the_referenced(store: ArtifactS
     for number in range(7):
         digests.append(deploy(store, "app", CONFIGS, config(tmp_path / f"b{number}", f"a: {number}"), f"d{number}"))
         time.sleep(0.02)  # names of slots are sorted by time
-    store.place("app", CONFIGS, "c1", digests[0], digests[1], 9)
+    store.place("app", CONFIGS, "c1", digests[0], digests[1], 9, digests[1])
     place = home(tmp_path / "state", "app", CONFIGS)
     old = place.staging / "d1"
     os.utime(old, (1, 1))
@@ -285,15 +285,15 @@ def test_a_configuration_is_tried(store: ArtifactStore, tmp_path: Path) -> None:
     good = deploy(store, "app", CONFIGS, config(tmp_path / "b", "a: 1"))
     bad = deploy(store, "app", CONFIGS, config(tmp_path / "c", "a: x"), "d2")
     schema = str(tmp_path / "schema.json")
-    assert store.validate("app", CONFIGS, good, schema, "", 60)["stage"] == "done"
-    assert refusal(lambda: store.validate("app", CONFIGS, bad, schema, good, 60)) == "schema"
+    assert store.validate("app", CONFIGS, good, schema, "", "", 60)["stage"] == "done"
+    assert refusal(lambda: store.validate("app", CONFIGS, bad, schema, good, "", 60)) == "schema"
 
 
 def test_a_model_is_tried(store: ArtifactStore, tmp_path: Path) -> None:
     example = Path(__file__).resolve().parents[2] / "models" / "vibration-autoencoder"
     digest = deploy(store, "app", MODELS, example)
-    measured = store.validate("app", MODELS, digest, "", digest, 100)
+    measured = store.validate("app", MODELS, digest, "", digest, "", 100)
     assert measured["stage"] == "done"
     assert measured["latency"]["p95"] > 0
     broken = deploy(store, "app", MODELS, write(tmp_path / "b", {"model.onnx": MODEL}), "d2")
-    assert refusal(lambda: store.validate("app", MODELS, broken, "", digest, 100)) == "golden_missing"
+    assert refusal(lambda: store.validate("app", MODELS, broken, "", digest, "", 100)) == "golden_missing"

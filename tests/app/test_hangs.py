@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +161,7 @@ CASES: dict[str, Case] = {
     "Artifacts.validate": artifact(act.ValidateArtifact, digest="d"),
     "Artifacts.back_up": artifact(act.BackUpArtifact, container_id="c", current=""),
     "Artifacts.place": artifact(act.PlaceArtifact, container_id="c", digest="d", previous=""),
-    "Artifacts.smoke": artifact(act.SmokeTest, digest="d"),
+    "Artifacts.smoke": artifact(act.SmokeTest, digest="d", url="http://127.0.0.1:1"),
     "Artifacts.tidy": artifact(act.TidyArtifacts, pinned=()),
     "OwnConfig.reload": Case("action", given(act.ReloadConfig), late=True),
     "OwnConfig.check": Case("action", given(act.CheckConfig, text="{}"), late=True),
@@ -206,10 +208,12 @@ BROKER: dict[str, int | None] = {"Store.give_up": 0x95, "Broker.drop": None}
 
 
 def test_no_call_is_forgotten() -> None:
+    modules = [import_module(f"{ports.__name__}.{info.name}") for info in pkgutil.iter_modules(ports.__path__)]
     found = {
         f"{name}.{method}"
-        for name, port in vars(ports).items()
-        if inspect.isclass(port) and getattr(port, "_is_protocol", False) and port.__module__ == ports.__name__
+        for module in modules
+        for name, port in vars(module).items()
+        if inspect.isclass(port) and getattr(port, "_is_protocol", False) and port.__module__ == module.__name__
         for method, what in vars(port).items()
         if inspect.isfunction(what) and not method.startswith("_")
     }

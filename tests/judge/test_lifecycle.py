@@ -205,7 +205,7 @@ def test_the_differ_deletes_what_is_gone() -> None:
 def test_a_recovery_that_was_being_verified_goes_on_being_verified() -> None:
     recovery = Recovery(phase="acting", remedy="restart", action_id="a-1-2", command="c1", acted_at=5.0, deadline=90.0)
     again = restore({"app/a": encode(Kept(recovery=recovery))}, Config(apps={"a": app()})).apps["a"].kept.recovery
-    assert (again.phase, again.action_id, again.command, again.acted_at) == ("verifying", "", "", 5.0)
+    assert (again.phase, again.action_id, again.command, again.acted_at) == ("verifying", "", "c1", 5.0)
 
 
 def test_one_that_had_not_begun_to_act_begins_anew() -> None:

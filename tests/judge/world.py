@@ -297,7 +297,8 @@ class World(Dockerd):
         under_way = self.busy.get(action.subject)
         if under_way is not None:
             assert type(under_way).__name__ in self.lost, f"two actions on {action.subject}: {under_way}, {action}"
-            self.later(lambda: self.ended(action, "refused: another action on it is under way"))
+            refused = self.ended(action, "refused: another action on it is under way", result={"code": "busy"})
+            self.later(lambda: replace(refused, at=self.now))
             return
         self.busy[action.subject] = action
         if type(action).__name__ in self.lost:

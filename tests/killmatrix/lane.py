@@ -84,6 +84,8 @@ class Lane:
         self.kill = folder / "kill"
         self.kill.mkdir()
         self.disk: Disk | None = None
+        self.boot = 0
+        """Of the host, as edged is to believe; 0: this host's own."""
         self.asked: Ware | None = None
         """What was asked for last."""
         self.placed: Ware | None = None
@@ -140,11 +142,12 @@ class Lane:
         """Starts edged and does not wait."""
         setpriv = shutil.which("setpriv")
         dies_with_us = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        boot = {"KILL_BOOT": f"boot {self.boot}"} if self.boot else {}
         with self.edged.log.open("ab") as log:
             self.edged.process = subprocess.Popen(
                 [*dies_with_us, sys.executable, "-m", "tests.killmatrix.entry", "run", "-c", str(self.edged.file)],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=REPO,
-                env=os.environ | {"KILL_FOLDER": str(self.kill), "KILL_SYNC": str(self.edged.state)},
+                env=os.environ | {"KILL_FOLDER": str(self.kill), "KILL_SYNC": str(self.edged.state)} | boot,
             )  # fmt: skip
 
     # Deploying
@@ -217,6 +220,11 @@ class Lane:
                 ended.append(event["data"]["new"])
         return found
 
+    def said(self, phase: str) -> str:
+        """The reason that the last deployment with this end gave."""
+        told = [event["data"] for event in self.edged.events("deployment.changed") if event["data"]["new"] == phase]
+        return f"{told[-1]['code']}: {told[-1]['reason']}" if told else ""
+
     def page(self, path: str) -> str | None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=2.0) as answer:
@@ -224,7 +232,7 @@ class Lane:
         except (OSError, urllib.error.HTTPError):
             return None
 
-    def wait_well(self, within: float = 20.0) -> None:
+    def wait_well(self, within: float = 60.0) -> None:
         def well() -> bool:
             status = self.status()
             return self.page("health") is not None and status is not None and _state(status) == "healthy"

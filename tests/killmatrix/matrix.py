@@ -55,6 +55,8 @@ class Result(Struct, frozen=True):
     wrong: str = ""
     end: str = ""
     """The deployment's last phase; empty: edged had not told anybody that there is one."""
+    why: str = ""
+    """What edged had against a good one that it took back."""
     seconds: float = 0.0
 
 
@@ -74,7 +76,7 @@ class Matrix:
         folder = self._folder / name
         disk = Disk(folder.with_name(f"{name}-disk")) if self._power else None
         lane = Lane(self._engine, folder, name, setting, disk.mount() if disk is not None else None)
-        lane.disk = disk
+        lane.disk, lane.boot = disk, int(self._power)
         try:
             lane.begin()
             yield lane
@@ -164,19 +166,21 @@ class Matrix:
         at_the_end(lane, ware)
 
     def _one(self, lane: Lane, case: Case) -> Result:
-        begun = time.monotonic()
-        end = ""
+        begun, logged = time.monotonic(), len(lane.edged.text())
+        wrong = end = why = ""
         try:
-            end = self._kill(lane, case)
-            wrong = ""
+            end, why = self._kill(lane, case)
         except TROUBLE as trouble:
             wrong = f"{type(trouble).__name__}: {trouble}"
-            (self._folder / "logs").mkdir(exist_ok=True)
-            (self._folder / "logs" / f"{lane.name}.log").write_text(f"{case}\n{wrong}\n{lane.edged.text()}")
-        return Result(case, wrong, end, time.monotonic() - begun)
+        if wrong or why:
+            logs = self._folder / "logs"
+            logs.mkdir(exist_ok=True)
+            name = f"{lane.name}-{lane.sequence}{'' if wrong else '-rolled-back'}.log"
+            (logs / name).write_text(f"{case}\n{wrong or why}\n{lane.edged.text()[logged:]}")
+        return Result(case, wrong, end, why, time.monotonic() - begun)
 
-    def _kill(self, lane: Lane, case: Case) -> str:
-        """Returns how the deployment ended."""
+    def _kill(self, lane: Lane, case: Case) -> tuple[str, str]:
+        """Returns how the deployment ended, and what edged had against a good one that it took back."""
         (lane.kill / "killed").unlink(missing_ok=True)
         ware = lane.next_ware(case.story == "bad")
         until_up(lane)
@@ -196,7 +200,8 @@ class Matrix:
             end_process(lane.edged.process)
             whole_now(lane, lane.placed, ware)
         lane.wait_over(WITHIN)
-        return _judged(lane, case, ware, asked, known)
+        end = _judged(lane, case, ware, asked, known)
+        return end, lane.said("rolled_back") if end == "rolled_back" and case.story != "bad" else ""
 
 
 def _judged(lane: Lane, case: Case, ware: Ware, asked: Asked, known: set[str]) -> str:
@@ -253,6 +258,8 @@ def until_up(lane: Lane) -> None:
 def say(result: Result) -> None:
     if result.wrong:
         print(f"{result.case}: {result.wrong}", file=sys.stderr, flush=True)
+    elif result.why:
+        print(f"taken back though good: {result.case}: {result.why}", file=sys.stderr, flush=True)
 
 
 def _next(cases: queue.SimpleQueue[Case]) -> Case | None:

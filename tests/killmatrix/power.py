@@ -43,7 +43,8 @@ class Disk:
     def lose(self, lane: Lane) -> None:
         """The power goes. edged has been stopped, and so is the app; the container keeps its own files.
 
-        Afterwards the engine has started the app, as it does when a host comes up; edged is down.
+        Afterwards the engine has started the app, as it does when a host comes up; edged is down, and its next run
+        is the first one of another boot.
         """
         from .check import whole_now
         from .lane import end_process
@@ -57,6 +58,7 @@ class Disk:
         _run("umount", self.at)
         after.rename(self.file)
         self.mount()
+        lane.boot += 1
         lane.engine.client.start(lane.name)
         whole_now(lane, lane.placed, lane.asked)
 

@@ -270,6 +270,28 @@ def test_what_was_before_is_not_told_after_a_reconnection(engine: Engine) -> Non
         assert inbox.actions() == ["create", "start", "kill", "die", "destroy"]
 
 
+@pytest.mark.parametrize("ago", [0.0, 1.5])
+def test_what_was_missed_is_dated_before_our_start(engine: Engine, ago: float) -> None:
+    """A list that we ask for is newer than it, however short a time ago it was."""
+    clock = FakeClock()
+    engine.run("app")
+    since = clock.wall()
+    engine.client.kill("app")
+    engine.client.wait("app", timeout=10)
+    engine.client.start("app")
+    time.sleep(ago)
+    began = clock.now()
+    with watching(adapter(engine), clock, since=since) as (_, inbox):
+        inbox.wait(ContainersListed)
+        inbox.wait(ContainerChanged, lambda fact: fact.action == "start")
+        missed = inbox.all(ContainerChanged)
+        assert [fact.action for fact in missed] == ["kill", "die", "start"]
+        assert all(began - ago - 5.0 < fact.at <= began - ago for fact in missed), (began, missed)
+        count = len(inbox.facts)
+        engine.kill_main("app")
+        assert inbox.wait(ContainerChanged, lambda fact: fact.action == "die", count).at > began
+
+
 def test_a_clock_that_was_set_back(engine: Engine) -> None:
     """Our start then lies ahead of the engine's time: what happens while connected is told all the same."""
     clock = FakeClock()

@@ -148,3 +148,18 @@ def test_the_example_and_help() -> None:
         told = call(*verb, "--help")
         assert told.returncode == 0 and "example: edged" in told.stdout
     assert call("bundle").returncode == 2
+
+
+def test_smoke_inputs(folder: Path) -> None:
+    smoke = folder / "smoke.json"
+    smoke.write_text(json.dumps({"requests": [{"path": "http://elsewhere/"}]}))
+    refused = call("bundle", "new", folder, *NEW, "--smoke", "smoke.json")
+    assert refused.returncode == 3 and "[smoke]" in refused.stderr and not (folder / "manifest.json").exists()
+    smoke.write_text(json.dumps({"requests": [{"path": "/predict", "expect": {"status": 200}}]}))
+    assert call("bundle", "new", folder, *NEW, "--smoke", "smoke.json").returncode == 0
+    assert "smoke    smoke.json" in call("bundle", "show", folder).stdout
+    assert call("bundle", "verify", folder).returncode == 0
+    missing = call("bundle", "new", folder, *NEW, "--smoke", "none.json", "--force")
+    assert missing.returncode == 1 and "none.json" in missing.stderr
+    config = ("--kind", "config", "--name", "x", "--version", "1", "--sequence", "1", "--smoke", "smoke.json")
+    assert call("bundle", "new", folder, *config).returncode == 2

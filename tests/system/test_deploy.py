@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from tests.fixtures.broker import free_port
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import REPO, Engine, eventually
-from tests.fixtures.models import bundle, digest_of
+from tests.fixtures.models import bundle, digest_of, scaled
 
 pytestmark = pytest.mark.engine
 
@@ -31,12 +32,13 @@ WINDOW = json.dumps({"windows": [[0.1] * 64]}).encode()
 class Detector:
     """The inference app in a container, its model where edged puts it."""
 
-    def __init__(self, engine: Engine, make: Make, **model: Any) -> None:
+    def __init__(self, engine: Engine, make: Make, answers_at: bool = False, **model: Any) -> None:
         self.engine, self.port = engine, free_port()
-        page = f"http://127.0.0.1:{self.port}"
-        settings = {
-            "path": "/models", "gate": {"window": "3s", "min_samples": 20, "latency": 50}, "reload": "restart", **model,
-        }  # fmt: skip
+        self.page = page = f"http://127.0.0.1:{self.port}"
+        model |= {"smoke": page} if answers_at else {}
+        # While it loads its model it answers 503 to probes, which its counter of errors has as well.
+        gate = {"window": "3s", "min_samples": 20, "latency": 50, "errors": "10%"}
+        settings = {"path": "/models", "gate": gate, "reload": "restart", **model}
         metrics = {
             "url": f"{page}/metrics", "every": "500ms", "timeout": "500ms",
             "latency": {"histogram": "model_prediction_duration_seconds"},
@@ -66,6 +68,15 @@ class Detector:
         )  # fmt: skip
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         return done.returncode, [line["data"] for line in lines if "data" in line], done.stdout + done.stderr
+
+    def reload_by(self, signal: str) -> None:
+        """Changes edged's configuration and puts it in force."""
+        config = copy.deepcopy(self.edged.config)
+        config["apps"]["detector"]["model"]["reload"] = {"signal": signal}
+        self.edged.configure(config)
+        count = len(self.edged.events("config.reloaded"))
+        self.edged.reload()
+        eventually(lambda: len(self.edged.events("config.reloaded")) > count, 20.0)
 
     def placed(self) -> dict[str, Any]:
         found: dict[str, Any] = self.edged.app("detector")["placed"].get("model", {})
@@ -129,6 +140,7 @@ def test_good_ones_stay_and_bad_ones_never_do(detector: Detector, tmp_path: Path
         eventually(lambda: seen[count:].count(200) > 20, 10.0)
     placed = detector.placed()
     assert placed["digest"] == digest_of(second) and placed["quarantined"] == [digest_of(third)]
+    assert (detector.folder / "previous").resolve().name == digest_of(first).removeprefix("sha256:")
     code, phases, text = detector.deploy(third)
     assert (code, phases[-1]["code"]) == (3, "quarantined"), text
     code, phases, text = detector.deploy(first)
@@ -139,3 +151,81 @@ def test_good_ones_stay_and_bad_ones_never_do(detector: Detector, tmp_path: Path
     assert code == 0 and detector.placed()["digest"] == digest_of(first), text
     detector.edged.wait_state("detector", "healthy")
     assert not detector.edged.events("recovery.started"), "every trouble was the deployments' own"
+
+
+def test_what_the_app_recorded_is_run_through_both_models(engine: Engine, edged: Make, tmp_path: Path) -> None:
+    """The second model answers as the first one, over what the app wrote down; that is told, with the broken line."""
+    file = tmp_path / "recorded.ndjson"
+    detector = Detector(engine, edged, recorded=str(file))
+    detector.run_mounted()
+    detector.edged.start()
+    code, phases, text = detector.deploy(bundle(tmp_path, 1))
+    assert code == 0, text + detector.edged.text()
+    (told,) = next(phase["checks"] for phase in phases if phase["new"] == "backing_up")
+    assert told["name"] == "recorded" and "cannot be read" in told["why"], "not there yet, and that fails nothing"
+    windows = [[0.01 * row] * 64 for row in range(40)]
+    file.write_text("".join(json.dumps({"window": window}) + "\n" for window in windows) + "junk\n" + '{"window": [0')
+    detector.edged.wait_state("detector", "healthy")
+    with detector.load() as seen:
+        eventually(lambda: seen.count(200) > 100, 30.0)
+        code, phases, text = detector.deploy(bundle(tmp_path, 2))
+    assert code == 0, text + detector.edged.text()
+    checks = next(phase["checks"] for phase in phases if phase["new"] == "backing_up")
+    compared = [check for check in checks if check["name"] == "disagreement"]
+    assert compared and all(check["samples"] == 40 and check["observed"] == 0 for check in compared), checks
+    assert "1 did not fit" in next(check["why"] for check in checks if check["name"] == "recorded")
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "deployments", phases[-1]["id"], "--socket", detector.edged.socket],
+        capture_output=True, text=True, timeout=30, check=True, env=os.environ,
+    )  # fmt: skip
+    assert "told disagreement" in done.stdout and "of 40 recorded inputs" in done.stdout, done.stdout
+
+
+def smoked(detector: Detector, phases: list[dict[str, Any]]) -> bool:
+    """How the last deployment's smoke test ended."""
+    ok: bool = next(check["ok"] for check in phases[-1]["checks"] if check["name"] == "smoke")
+    return ok
+
+
+def served(detector: Detector) -> float:
+    """The score that the app gives now."""
+    body = json.dumps({"windows": [[0.5] * 64]}).encode()
+    with urllib.request.urlopen(f"{detector.page}/predict", body, timeout=5) as answer:
+        return float(json.load(answer)["scores"][0])
+
+
+def test_without_traffic_the_smoke_inputs_decide(engine: Engine, edged: Make, tmp_path: Path) -> None:
+    detector = Detector(engine, edged, answers_at=True)
+    detector.run_mounted()
+    detector.edged.start()
+    code, phases, text = detector.deploy(scaled(tmp_path, 1, 1.0))
+    assert code == 0 and smoked(detector, phases), text + detector.edged.text()
+    code, phases, text = detector.deploy(second := scaled(tmp_path, 2, 2.0))
+    assert code == 0 and smoked(detector, phases) and served(detector) == 0.5, text + detector.edged.text()
+    # It keeps to its golden vectors, and is not what its maker thinks that it is.
+    code, phases, text = detector.deploy(third := scaled(tmp_path, 3, 3.0, answers=4.0))
+    assert (code, phases[-1]["new"], phases[-1]["code"]) == (1, "rolled_back", "gate_smoke"), text
+    assert "/predict answered 0.75 where 1" in phases[-1]["reason"], phases[-1]
+    assert detector.placed()["digest"] == digest_of(second) and detector.placed()["quarantined"] == [digest_of(third)]
+    detector.edged.wait_state("detector", "healthy")
+    assert served(detector) == 0.5
+    assert not detector.edged.events("recovery.started")
+
+
+def test_an_app_that_keeps_its_old_model_is_found_out(engine: Engine, edged: Make, tmp_path: Path) -> None:
+    """It ignores the signal that it should read its files by, is healthy all the time, and answers as ever."""
+    detector = Detector(engine, edged, answers_at=True)
+    detector.run_mounted()
+    detector.edged.start()
+    code, phases, text = detector.deploy(first := scaled(tmp_path, 1, 1.0))
+    assert code == 0 and served(detector) == 0.25, text + detector.edged.text()
+    began = detector.engine.inspect("detector")["State"]["StartedAt"]
+    detector.reload_by("WINCH")
+    code, phases, text = detector.deploy(scaled(tmp_path, 2, 2.0))
+    assert (code, phases[-1]["new"], phases[-1]["code"]) == (1, "rolled_back", "gate_smoke"), text
+    assert "/predict answered 0.25 where 0.5 was expected (scores[0])" in phases[-1]["reason"], phases[-1]
+    assert detector.placed()["digest"] == digest_of(first) and served(detector) == 0.25
+    detector.reload_by("HUP")
+    code, phases, text = detector.deploy(scaled(tmp_path, 3, 3.0))
+    assert code == 0 and smoked(detector, phases) and served(detector) == 0.75, text + detector.edged.text()
+    assert detector.engine.inspect("detector")["State"]["StartedAt"] == began, "nobody restarted it"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from edged.cli import Failure
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import Engine
 
@@ -68,3 +71,28 @@ def test_previous_end_is_told(engine: Engine, edged: Make) -> None:
     daemon.kill()
     daemon.start()
     assert daemon.status()["previous_end"] == "crash" and daemon.status()["boot"] == 3
+
+
+def test_a_command_that_edged_did_not_live_to_finish_is_answered_by_the_next_run(engine: Engine, edged: Make) -> None:
+    engine.run("stubborn", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    daemon = edged({"apps": {"stubborn": {"restart": {"stop_timeout": "3s"}}}}).start()
+    daemon.wait_state("stubborn", "healthy")
+    before = engine.inspect("stubborn")["State"]["StartedAt"]
+
+    def ask() -> None:
+        with suppress(Failure, ValueError):  # its connection ends with edged
+            daemon.command("restart", app="stubborn")
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    daemon.wait_event("action.started", subject="stubborn")
+    daemon.kill()
+    asking.join(10.0)
+    daemon.start()
+    answered = daemon.wait_event("command.answered", 40.0, status="succeeded")
+    assert answered["data"]["command"] == "restart"
+    assert engine.inspect("stubborn")["State"]["StartedAt"] != before
+    daemon.kill()
+    daemon.start().wait_state("stubborn", "healthy")
+    told = [event["data"]["status"] for event in daemon.events("command.answered")]
+    assert told == ["accepted", "succeeded"]

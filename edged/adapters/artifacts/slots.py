@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -9,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...bundles import BundleRefused, open_source
+from ...bundles.blob import Blob
 from ...bundles.source import Source
 from .content import Content, decode
 from .layout import Home, sync
@@ -40,6 +42,16 @@ def read(place: Home, digest: str) -> Content:
     """What a slot should hold, by its manifest alone. Raises ``BundleRefused`` and ``OSError``."""
     with open_source(place.slot(digest)) as source:
         return decode(source.manifest)
+
+
+def read_item(place: Home, content: Content, path: str, most: int) -> bytes:
+    """One file of a slot, at most ``most`` bytes, as its manifest has it. Raises ``BundleRefused`` and ``OSError``."""
+    item = next(item for item in content.items if item.path == path)
+    with Blob.of_file(place.slot(content.digest) / item.stored) as blob:
+        data = blob.read_at(0, most)
+    if hashlib.sha256(data).hexdigest() != item.sha256:
+        raise BundleRefused("digest_mismatch", f"{item.stored!r} is not what it was")
+    return data
 
 
 def adopt(place: Home, folder: Path, digest: str) -> None:

@@ -9,20 +9,21 @@ from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
-from ...bundles import BundleRefused, Rules, Trust, onnx_file
+from ...bundles import BundleRefused, Rules, Trust, onnx_file, smoke
 from ...bundles.dsse import CheckSignature
+from ...bundles.smoke import SmokeTest
 from ...config.problem import ConfigError
 from ...ports import ArtifactError, Containers, ModelRuntime, StorageError
 from ...vocabulary.actions import Where
 from ..incoming import Incoming
-from . import backup, copy, links, mount, slots, staging, tidying, trying
+from . import backup, copy, links, mount, recording, slots, staging, tidying, trying
 from .container import Inside
 from .content import Content, as_file
 from .layout import PREFIX, Home, hexed, home, prepare
 from .steps import step
 
-Smoke = Callable[[str, Path, Content, float], int]
-"""(app, slot, content, timeout) -> how many samples were answered as expected, or ``PortError``."""
+Smoke = Callable[[SmokeTest, str, float], int]
+"""(test, URL of the app, timeout) -> how many requests were answered as expected, or ``PortError``."""
 
 
 class ArtifactStore:
@@ -38,7 +39,7 @@ class ArtifactStore:
         check_signature: CheckSignature | None = None,
         device: str = "",
         wall: Callable[[], float] = time.time,
-        smoke: Smoke | None = None,
+        try_app: Smoke | None = None,
     ) -> None:
         """``trust`` is asked anew each time; ``None``: signatures are not looked at. ``wall`` gives Unix time."""
         self._state = state
@@ -49,7 +50,7 @@ class ArtifactStore:
         self._check_signature = check_signature
         self._device = device
         self._wall = wall
-        self._smoke = smoke
+        self._try_app = try_app
         self._incoming = Incoming(state)
 
     def fetch(self, app: str, where: Where, source: str, deployment: str, timeout: float) -> dict[str, Any]:
@@ -83,16 +84,18 @@ class ArtifactStore:
                 "name": bundle.name if bundle is not None else "before-edged",
                 "version": bundle.version if bundle is not None else content.digest[:12],
                 "sequence": bundle.sequence if bundle is not None else 0,
-                "smoke": self._smoke is not None and _has_golden(content),
+                "smoke": self._try_app is not None and bool(_smoke_file(content)),
             }
 
     def validate(
-        self, app: str, where: Where, digest: str, schema: str, current: str, timeout: float
+        self, app: str, where: Where, digest: str, schema: str, current: str, recorded: str, timeout: float
     ) -> dict[str, Any]:
         with self._home(app, where) as place:
             slot = place.slot(hexed(digest))
             content = slots.check(slot, hexed(digest))
-            return trying.check(self._runtime, slot, content, schema, self._model(place, current), timeout)
+            now = self._model(place, current)
+            with recording.recorded(recorded, place.staging) as samples:
+                return trying.check(self._runtime, slot, content, schema, now, timeout, samples)
 
     def back_up(self, app: str, where: Where, container_id: str, current: str, timeout: float) -> dict[str, Any]:
         """An empty digest: nothing is in place now."""
@@ -110,7 +113,7 @@ class ArtifactStore:
             return {"digest": PREFIX + known if known else ""}
 
     def place(
-        self, app: str, where: Where, container_id: str, digest: str, previous: str, timeout: float
+        self, app: str, where: Where, container_id: str, digest: str, previous: str, timeout: float, back: str = ""
     ) -> dict[str, Any]:
         """Without a ``digest`` what ``previous`` brought is taken away again: nothing was there before."""
         with self._home(app, where) as place:
@@ -121,20 +124,21 @@ class ArtifactStore:
             if where.delivery == "copy":
                 inside = Inside(self._containers, container_id, timeout)
                 changed = self._copy(place, where, inside, content, before)
-            if before and place.slot(before).is_dir():
-                links.point(place, "previous", before)
+            behind = hexed(back) if back else ""
+            links.point(place, "previous", behind if behind and place.slot(behind).is_dir() else "")
             changed += links.point(place, "current", wanted)
             with step("place.check"):
                 _read_back(place, wanted)
             return {"changed": changed}
 
-    def smoke(self, app: str, where: Where, digest: str, timeout: float) -> dict[str, Any]:
+    def smoke(self, app: str, where: Where, digest: str, url: str, timeout: float) -> dict[str, Any]:
         with self._home(app, where) as place:
-            slot = place.slot(hexed(digest))
-            content = slots.check(slot, hexed(digest))
-            if self._smoke is None or not _has_golden(content):
+            content = slots.read(place, hexed(digest))
+            if self._try_app is None or not (file := _smoke_file(content)):
                 raise ArtifactError("no_smoke", f"there is nothing to try {app} itself with")
-            return {"samples": self._smoke(app, slot, content, timeout)}
+            # The slot was read to its last byte a moment ago, when it was put in place: only this file counts now.
+            test = smoke.parse(slots.read_item(place, content, file, smoke.MOST_BYTES))
+            return {"samples": self._try_app(test, url, timeout)}
 
     def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
         with self._home(app, where) as place:
@@ -219,5 +223,5 @@ def _check_delivery(place: Home, where: Where, content: Content) -> None:
             )
 
 
-def _has_golden(content: Content) -> bool:
-    return content.bundle is not None and content.bundle.model is not None and content.bundle.model.golden is not None
+def _smoke_file(content: Content) -> str:
+    return content.bundle.model.smoke if content.bundle is not None and content.bundle.model is not None else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ...modelcheck.types import Budgets, ConfigCheck, Golden, ModelCheck, Port, Verdict
+from ...modelcheck.types import Budgets, ConfigCheck, Disagreement, Golden, ModelCheck, Port, Verdict
 from ...ports import ArtifactError, ModelRuntime
 from .content import Content
 
@@ -18,9 +18,19 @@ _LARGEST = 2**40
 
 
 def check(
-    runtime: ModelRuntime, slot: Path, content: Content, schema: str, current: Path | None, timeout: float
+    runtime: ModelRuntime,
+    slot: Path,
+    content: Content,
+    schema: str,
+    current: Path | None,
+    timeout: float,
+    recorded: tuple[Path | None, str] = (None, ""),
 ) -> dict[str, Any]:
-    """Returns what was measured. Raises ``ArtifactError`` with the first problem's code."""
+    """Returns what was measured. Raises ``ArtifactError`` with the first problem's code.
+
+    ``recorded``: inputs to compare it with ``current`` over, or why there are none; without both nothing is compared.
+    """
+    samples, why = recorded
     main = next((item for item in content.items if item.path == content.main), None)
     if main is None or (content.bundle is None and not schema):
         return {"skipped": "it was in the container before edged's time, and ran there"}
@@ -30,7 +40,7 @@ def check(
         config = ConfigCheck(file=str(slot / main.stored), schema=schema)
         verdict = runtime.check_config(config, timeout=timeout, memory_limit=256 * _MIB, cpu_seconds=cpu)
     else:
-        model = model_check(slot, content, current)
+        model = model_check(slot, content, current, samples)
         budget = content.bundle.model.budgets.memory_bytes
         # Enough to be able to tell by how much a budget is missed.
         limit = 256 * _MIB + (2 * budget if budget is not None else 16 * main.size)
@@ -41,10 +51,14 @@ def check(
         told = "; ".join(problem.text for problem in verdict.problems) or f"it ended at {verdict.stage}"
         raise ArtifactError(code, told)
     measured: dict[str, Any] = msgspec.to_builtins(verdict)
+    if samples is not None and current is None:
+        why = "there is no model in place that it could be compared with"
+    if why and measured.get("disagreement") is None:
+        measured["disagreement"] = msgspec.to_builtins(Disagreement(note=why))
     return {key: value for key, value in measured.items() if value is not None and key not in ("problems", "noise")}
 
 
-def model_check(slot: Path, content: Content, current: Path | None) -> ModelCheck:
+def model_check(slot: Path, content: Content, current: Path | None, recorded: Path | None = None) -> ModelCheck:
     model = content.bundle.model if content.bundle is not None else None
     if model is None:
         raise ValueError("not a model")
@@ -63,6 +77,7 @@ def model_check(slot: Path, content: Content, current: Path | None) -> ModelChec
             memory=_LARGEST if model.budgets.memory_bytes is None else model.budgets.memory_bytes,
         ),
         current=str(current) if current is not None else "",
+        recorded=str(recorded) if recorded is not None else "",
     )
 
 

@@ -69,7 +69,7 @@ def _deploy(kind: Kind, args: DeployArgs, fact: CommandReceived, view: View) -> 
 def _back(kind: Kind, args: BackArgs, fact: CommandReceived, view: View) -> Judgement:
     app = view.state.apps[args.app]
     previous = placed(app, kind).previous
-    if previous is None:
+    if previous is None or not previous.digest:
         why = f"there is no {kind} of {app.name} from before the present one"
         return _no(view.state, fact, app, "nothing_before", why)
     request = Request(id=fact.id, kind=kind, source="", digest=previous.digest, origin=fact.origin)

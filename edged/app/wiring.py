@@ -1,0 +1,164 @@
+"""What the parts of the daemon reach each other with."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import msgspec
+
+from ..act.runner import ActionRunner
+from ..adapters.clock import DeviceClock
+from ..adapters.incoming import Incoming
+from ..adapters.store import SqliteStore
+from ..adapters.systemd import SystemdNotifier
+from ..config.load import Loaded
+from ..loop import Hands, Inbox, Loop
+from ..observe.engine import EngineWatcher
+from ..observe.intake import Intake
+from ..observe.runner import JobRunner
+from ..ports import Batch, StorageError
+from ..report import journal
+from ..report.answers import Answers
+from ..report.metrics import Counters, Vitals
+from ..report.pages import Source
+from ..report.payloads import encode_event
+from ..report.recorder import Output, Recorder, Sinks
+from ..report.snapshot import Snapshot
+from ..report.status import metrics_sample
+from ..vocabulary.actions import Action, ReadOut
+from ..vocabulary.deployments import SIDE
+from ..vocabulary.events import Event
+from .blackbox import WITHIN, Blackbox
+from .housekeeping import Housekeeping
+from .reporting import Reporting
+from .supervision import INTAKE, OUTBOX, RECORDER, Supervisor
+
+log = logging.getLogger(__name__)
+
+
+class Wiring:
+    """The parts by name, and the small functions that are handed from one to the other. ``Daemon`` makes the parts."""
+
+    _loaded: Loaded
+    _folder: Path
+    _store: SqliteStore
+    _clock: DeviceClock
+    _blackbox: Blackbox
+    _notifier: SystemdNotifier
+    _inbox: Inbox
+    _counters: Counters
+    _answers: Answers
+    _turned: float
+    _style: str
+    _journald: bool
+    _snapshot: Snapshot
+    _housekeeping: Housekeeping
+    _reporting: Reporting
+    _runner: JobRunner
+    _watcher: EngineWatcher
+    _actions: ActionRunner
+    _artifact_actions: ActionRunner
+    _read_outs: ActionRunner
+    _intake: Intake
+    _recorder: Recorder
+    _supervisor: Supervisor
+    _loop: Loop
+
+    def _save(self, state: dict[str, bytes]) -> None:
+        try:
+            self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
+        except StorageError as error:
+            log.error("%s", error)
+
+    def _sinks(self) -> Sinks:
+        return Sinks(
+            encode=self._encode,
+            line=self._line,
+            act=self._act,
+            answer=self._answers.tell,
+            count=self._counters.count,
+            kick=self._reporting.kick,
+            post=self._inbox.post,
+            acknowledge=self._reporting.acknowledge,
+            tidy=self._housekeeping.tidy,
+        )
+
+    def _hands(self) -> Hands:
+        return Hands(
+            act=self._act,
+            record=self._record,
+            observe=self._runner.update,
+            publish=self._publish,
+            metrics=self._offer,
+            alive=self._alive,
+            patience=lambda: self._supervisor.patience,
+            feed=self._notifier.watchdog,
+            give_up=self._give_up,
+        )
+
+    def _source(self) -> Source:
+        return Source(
+            snapshot=lambda: self._snapshot,
+            turned=lambda: self._turned,
+            counters=self._counters,
+            vitals=Vitals(
+                self._store.spool,
+                lambda: self._loop.lag(),
+                lambda: {name: (t.count, t.seconds) for name, t in self._runner.timings.items()},
+            ),
+            outbox=self._reporting.status,
+            history=lambda since, types, limit: self._store.history(since, types, limit),
+            now=self._clock.now,
+            post=self._inbox.post,
+            answers=self._answers,
+            bundles=Incoming(self._folder),
+            audit=self._store,
+        )
+
+    def _offer(self, shot: Snapshot) -> None:
+        self._reporting.offer(msgspec.json.encode(metrics_sample(shot, self._store.audit_head())))
+
+    def _act(self, action: Action) -> None:
+        if isinstance(action, ReadOut):
+            self._read_outs.submit(action)
+        else:
+            (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)
+
+    def _encode(self, sequence: int, boot: int, wall: float, event: Event) -> bytes:
+        return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)
+
+    def _line(self, event: Event, wall: float) -> None:
+        print(journal.line(event, wall, self._style, prefix=self._journald), flush=True)  # noqa: T201
+
+    def _record(self, output: Output) -> None:
+        """With the time, so that the next run knows up to when this one has seen everything."""
+        stamped = {**output.state, "clock": self._clock.record().encode()}
+        self._recorder.submit(msgspec.structs.replace(output, state=stamped))
+
+    def _alive(self) -> str:
+        self._recorder.overtake()
+        return self._supervisor.hung()
+
+    def _beats(self) -> dict[str, float]:
+        outbox = self._reporting.last_beat()
+        return {
+            RECORDER: self._recorder.last_beat,
+            INTAKE: self._intake.last_beat,
+            **self._watcher.heartbeats(),
+            **({OUTBOX: outbox} if outbox is not None else {}),
+        }
+
+    def _give_up(self, why: str) -> None:
+        """The next run can say why, wherever this one is stuck: it is noted first, but not at any price."""
+        if self._notifier.watchdog_seconds is None:
+            log.error("no service manager watches edged: nobody starts it anew; systemctl restart edged, or by hand")
+            return
+        if not self._blackbox.note(why):
+            log.error("the reason could not be written down within %g s", WITHIN)
+        self._notifier.give_up()
+
+    def _publish(self, shot: Snapshot) -> None:
+        self._snapshot = shot
+        self._turned = time.monotonic()

@@ -1,0 +1,68 @@
+"""The sections for deployments: where an app has what is deployed, how it is told of it, and when it may stay."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from .types import BaseUrl, ContainerPath, Count, FilePath, HttpUrl, Interval, LongInterval, Section, Share, Timeout
+
+
+class Latency(Section, frozen=True, kw_only=True):
+    """A classic Prometheus histogram of seconds."""
+
+    histogram: str
+
+
+class Errors(Section, frozen=True, kw_only=True):
+    """Which counter counts all requests, and which of its labels mark the failed ones (``5..`` matches as a regex)."""
+
+    total: str
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """The app's own Prometheus endpoint."""
+
+    url: HttpUrl
+    every: Interval = 15.0
+    timeout: Timeout = 5.0
+    latency: Latency | None = None
+    errors: Errors | None = None
+
+
+class Gate(Section, frozen=True, kw_only=True):
+    """When a new artifact may stay."""
+
+    window: LongInterval = 60.0
+    min_samples: Count = 20
+    latency: Annotated[float, Meta(ge=1, le=100)] = 1.2
+    errors: Share = 0.01
+
+
+class ReloadBy(Section, frozen=True, kw_only=True):
+    """Exactly one of ``signal`` and ``http`` (a POST)."""
+
+    signal: Annotated[str, Meta(title="signal name", pattern=r"^((SIG)?[A-Z][A-Z0-9]{1,7})?$")] = ""
+    http: HttpUrl = ""
+
+
+class Model(Section, frozen=True, kw_only=True):
+    path: ContainerPath
+    delivery: Literal["mount", "copy"] = "mount"
+    reload: Literal["restart"] | ReloadBy = "restart"
+    gate: Gate = Gate()
+    smoke: BaseUrl = ""
+    recorded: FilePath = ""
+    """Written by the app; it may not be there yet."""
+    keep: Annotated[int, Meta(ge=2, le=100)] = 3
+
+
+class AppConfigFile(Section, frozen=True, kw_only=True):
+    path: ContainerPath
+    delivery: Literal["mount", "copy"] = "copy"
+    reload: Literal["restart"] | ReloadBy = "restart"
+    schema: FilePath = ""
+    gate: Gate = Gate()
+    keep: Annotated[int, Meta(ge=2, le=100)] = 3
