@@ -41,6 +41,8 @@ def severity(event: ev.Event) -> str:
             | ev.AlertFlapping()
             | ev.IsolationChanged()
             | ev.RecoveryHeld()
+            | ev.CommandsRefused()
+            | ev.KeysChanged()
         ):
             return "warning"
         case ev.DeploymentChanged(new="rolling_back" | "rolled_back" | "refused"):
@@ -57,6 +59,14 @@ def sentence(event: ev.Event) -> str:
     match event:
         case ev.EdgedStarted():
             return f"edged {event.version} started, run {event.boot}; the run before ended: {event.previous_end}"
+        case ev.CommandsRefused():
+            many = f"{event.count} commands were" if event.count != 1 else "a command was"
+            by = f" by {event.key}" if event.key else ""
+            return f"{many} refused{by} ({event.code}), nothing was done: {event.message}"
+        case ev.KeysChanged(change="file"):
+            return f"the trust file names other keys: {', '.join(event.keys)}"
+        case ev.KeysChanged():
+            return f"the key {', '.join(event.keys)} was {event.change} by {event.origin}"
         case ev.EdgedStopping():
             return f"edged is stopping: {event.reason}; containers are left as they are"
         case ev.AppChanged():

@@ -65,6 +65,7 @@ class Bench:
             count=lambda event: self.log.append("count"),
             kick=lambda: self.log.append("kick"),
             post=self.posted.append,
+            acknowledge=lambda receipt: self.log.append(f"receipt {receipt}"),
             tidy=self.tidy,
         )
 
