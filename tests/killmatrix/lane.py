@@ -164,12 +164,14 @@ class Lane:
 
     def wait_struck(self, asked: Asked, within: float) -> bool:
         """Whether edged was ended at the point; ``False``: the deployment came to its end without."""
-        deadline = time.monotonic() + within
+        deadline, since = time.monotonic() + within, 0.0
         assert self.edged.process is not None
         while time.monotonic() < deadline:
             if (self.kill / "killed").exists() and (_stopped(self.edged.process.pid) or self.edged.process.poll()):
                 return True
-            if asked.over.is_set() and self.idle():
+            # The last points are passed just after that is to be seen.
+            since = (since or time.monotonic()) if asked.over.is_set() and self.idle() else 0.0
+            if since and time.monotonic() - since > 1.0:
                 return False
             time.sleep(0.02)
         raise Wrong(f"neither killed nor over within {within:g} s")
