@@ -10,7 +10,9 @@ from typing import NamedTuple
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from .container import StageError
 from .events import Told, read
+from .papers import Papers
 
 
 class Received(NamedTuple):
@@ -25,14 +27,18 @@ class Received(NamedTuple):
 class Console:
     """Messages come in on paho's thread; ``follow`` hands them to the caller's."""
 
-    def __init__(self, port: int, device: str) -> None:
+    def __init__(self, port: int, device: str, papers: Papers | None = None) -> None:
+        """``papers``: a certificate for a broker that wants one."""
         self._prefix = f"edged/v1/{device}/"
         self._news = threading.Condition()
         self._next = 0
         self.messages: list[Received] = []
         self.events: list[Told] = []
         subscribed = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, "edged-demo-console", protocol=MQTTProtocolVersion.MQTTv5)
+        name = f"edged-demo-console-{device}"
+        self._client = Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5)
+        if papers is not None:
+            self._client.tls_set(str(papers.ca), str(papers.certificate), str(papers.key))
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self._prefix}#", qos=1)
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.on_message = self._take
@@ -63,6 +69,13 @@ class Console:
                 told = self.events[self._next]
                 self._next += 1
             yield told
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Below the device's prefix, as whoever has this console's rights could."""
+        told = self._client.publish(f"{self._prefix}{topic}", payload, qos=1)
+        told.wait_for_publish(10.0)
+        if not told.is_published():
+            raise StageError(f"the broker did not take {topic} within 10 s")
 
     def close(self) -> None:
         self._client.disconnect()

@@ -105,9 +105,10 @@ def asked_to(doing: str) -> Iterator[None]:
 class AppContainer:
     """One container and its image, both removed by ``remove``."""
 
-    def __init__(self, port: int, model: Path, slots: Path | None) -> None:
-        self.name = f"edged-demo-{os.getpid()}"
-        self._image = f"edged-demo:{os.getpid()}"
+    def __init__(self, port: int, model: Path, slots: Path | None, device: str = "") -> None:
+        """``device``: whose it is, where there are several."""
+        mine = f"{os.getpid()}-{device}" if device else f"{os.getpid()}"
+        self.name, self._image = f"edged-demo-{mine}", f"edged-demo:{mine}"
         self._port, self._model, self._slots = port, model, slots
         try:
             self._client = docker.DockerClient(base_url=engine_url(), timeout=30)
@@ -171,6 +172,12 @@ class AppContainer:
         with asked_to("say how the app is"):
             return str(self._container().status)
 
+    @property
+    def started(self) -> str:
+        """When it was started last, as the engine tells it."""
+        with asked_to("say since when the app runs"):
+            return str(self._container().attrs["State"]["StartedAt"])
+
     def logs(self) -> str:
         """The last lines, for whoever has to find out what went wrong."""
         with suppress(DockerException, requests.RequestException):
@@ -189,7 +196,7 @@ class AppContainer:
         """Removes what a demo that was killed with SIGKILL could not."""
         for left in self._client.containers.list(all=True, filters={"label": LABEL}):
             if not Path("/proc", left.labels[LABEL]).exists():
-                _remove(self._client, str(left.id), f"edged-demo:{left.labels[LABEL]}")
+                _remove(self._client, str(left.id), str(left.attrs["Config"]["Image"]))
 
 
 def _remove(client: docker.DockerClient, container: str, image: str) -> None:

@@ -61,6 +61,11 @@ class Child:
     def said(self) -> str:
         return self.output.read_text(errors="replace")[-2000:]
 
+    @property
+    def code(self) -> int | None:
+        """How it ended; ``None`` while it runs."""
+        return self._process.poll()
+
     def hang_up(self) -> None:
         self._process.send_signal(signal.SIGHUP)
 
@@ -83,15 +88,21 @@ def mosquitto() -> str:
     return program
 
 
+def for_anybody(port: int) -> str:
+    """A broker's configuration without any rights: it listens to this machine only."""
+    return f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+
+
 class Broker(Child):
     """mosquitto on a loopback port of its own."""
 
-    def __init__(self, program: str, folder: Path, port: int) -> None:
+    def __init__(self, program: str, folder: Path, port: int, text: str) -> None:
+        """``text``: its configuration."""
         folder.mkdir()
         config = folder / "mosquitto.conf"
         # As root it would become the user mosquitto, who may not read the demo's folder.
         user = "user root\n" if os.geteuid() == 0 else ""
-        config.write_text(f"{user}listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
+        config.write_text(user + text)
         super().__init__([program, "-c", str(config)], folder / "mosquitto.log")
         if not wait(lambda: not self.runs or _listens(port), 10.0) or not self.runs:
             raise StageError(f"mosquitto did not start:\n{self.said()}")
@@ -127,19 +138,28 @@ class Daemon(Child):
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Runs a verb as a person would: exit code and what it printed."""
+        return run([*EDGED, *arguments, "--socket", str(self.socket)])
+
+
+EDGED = [sys.executable, "-m", "edged"]
+
+
+def run(command: list[str], environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Exit code and what it printed. Raises ``StageError`` when it does not end within a minute."""
+    try:
         done = subprocess.run(
-            [*EDGED, *arguments, "--socket", str(self.socket)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=60.0,
             check=False,
+            env=environment,
         )
-        return done.returncode, done.stdout.strip()
-
-
-EDGED = [sys.executable, "-m", "edged"]
+    except subprocess.TimeoutExpired as late:
+        raise StageError(f"{' '.join(command)} did not end within {late.timeout:.0f} s") from None
+    return done.returncode, done.stdout.strip()
 
 
 def _listens(port: int) -> bool:

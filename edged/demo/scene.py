@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from .events import DONE, SEEN, Told, first, kind
 from .settings import APP
 from .stage import Stage
+from .timeline import Timeline
 from .verdict import Outcome
 
 RECOVERED_WITHIN = 45.0
@@ -15,21 +17,41 @@ AFTERWARDS = 1.0
 """Seconds of ordinary work at the end of a scene: whatever goes wrong right after a recovery belongs to it."""
 
 
-class Scene:
-    """From the injection on: collects what edged tells, prints it, and adds up to an outcome."""
+class Account:
+    """What is said of a scene, and what of it did not come true."""
 
-    def __init__(self, stage: Stage, name: str, injected: str) -> None:
-        self.stage, self.name, self.injected = stage, name, injected
-        self.told: list[Told] = []
+    def __init__(self, timeline: Timeline, folder: Path, name: str, injected: str) -> None:
+        self.name, self.injected = name, injected
+        self._timeline, self._folder = timeline, folder
         self.failures: list[str] = []
-        for _ in stage.console.follow(0.0):  # what came before is none of this scene's
-            pass
-        stage.timeline.heading(f"{name}: {injected}")
+        timeline.heading(f"{name}: {injected}")
         self.began = time.time()
         self.ended: float | None = None
 
     def injection(self, text: str) -> None:
         self.say("injected", text)
+
+    def say(self, word: str, text: str, wall: float | None = None) -> None:
+        self._timeline.line(word, text.replace(f"{self._folder}/", ""), wall)
+
+    def expect(self, good: bool, otherwise: str) -> None:
+        if not good:
+            self.fail(otherwise)
+
+    def fail(self, why: str) -> None:
+        self.failures.append(why)
+        self.say("FAILED", why)
+
+
+class Scene(Account):
+    """From the injection on: collects what edged tells, prints it, and adds up to an outcome."""
+
+    def __init__(self, stage: Stage, name: str, injected: str) -> None:
+        self.stage = stage
+        self.told: list[Told] = []
+        for _ in stage.console.follow(0.0):  # what came before is none of this scene's
+            pass
+        super().__init__(stage.timeline, stage.folder, name, injected)
 
     def until(self, done: Callable[[Told], bool], within: float, what: str = "") -> Told | None:
         """Prints the events as they come, to the one that ends the wait. Without ``what`` it may fail to come."""
@@ -44,9 +66,6 @@ class Scene:
         if what:
             self.fail(f"{what} did not come within {within:.0f} s")
         return None
-
-    def say(self, word: str, text: str, wall: float | None = None) -> None:
-        self.stage.timeline.line(word, text.replace(f"{self.stage.folder}/", ""), wall)
 
     def recovered(self) -> None:
         """Waits for edged's word that the app is healthy again, then asks the app."""
@@ -64,14 +83,6 @@ class Scene:
             self.fail(f"{APP} does not answer: {asked.problem}")
         else:
             self.say("checked", f"{APP} gave the right score in {asked.seconds * 1000:.1f} ms")
-
-    def expect(self, good: bool, otherwise: str) -> None:
-        if not good:
-            self.fail(otherwise)
-
-    def fail(self, why: str) -> None:
-        self.failures.append(why)
-        self.say("FAILED", why)
 
     def alert(self, name: str, severity: str) -> bool:
         """Whether an alert of the app was told at this severity."""

@@ -12,13 +12,30 @@ STAYS_STOPPED = 4.0
 """Seconds in which edged must leave a stopped app alone; it would start one that died within a second."""
 
 
-def config(*, state: Path, engine: str, container: str, app: int, broker: int, page: int) -> str:
-    """The file as text; ``app``, ``broker`` and ``page`` are ports."""
+def plain(broker: int) -> str:
+    """``mqtt:`` for a broker on this port that lets everybody in."""
+    return f'url: "mqtt://127.0.0.1:{broker}"'
+
+
+def config(
+    *,
+    state: Path,
+    engine: str,
+    container: str,
+    app: int,
+    page: int,
+    mqtt: str,
+    device: str = DEVICE,
+    site: str = "demo",
+    more: str = "",
+) -> str:
+    """The file as text; ``app`` and ``page`` are ports, ``mqtt`` the way to the broker, ``more`` further sections."""
     return f"""\
 # Made by edged demo. Every key is explained in config/edged.yaml.
-device: {{id: {DEVICE}, labels: {{site: demo}}}}
+device: {{id: {device}, labels: {{site: {site}}}}}
 state_dir: {state}
-mqtt: {{url: "mqtt://127.0.0.1:{broker}", metrics_every: 15s}}
+mqtt: {{{mqtt}, metrics_every: 15s}}
+{more}\
 http: {{listen: "127.0.0.1:{page}"}}
 docker: {{url: "{engine}", restart: {{after: 0s}}}}    # never touch this machine's engine itself
 sampling: {{every: 500ms}}

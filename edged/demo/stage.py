@@ -13,7 +13,7 @@ from . import settings
 from .client import Client
 from .console import Console
 from .container import MEMORY, AppContainer, StageError, engine_url, lay_slots, model_folder
-from .processes import Broker, Daemon, free_ports, mosquitto, wait
+from .processes import Broker, Daemon, for_anybody, free_ports, mosquitto, wait
 from .timeline import Timeline
 
 READY_WITHIN = 30.0
@@ -66,12 +66,19 @@ class Stage:
         self.app.start()
         say("app", f"{self.app.name}: serves {model.name} (ONNX) on 127.0.0.1:{ports['app']}, memory limit {MEMORY}")
 
-        strike.callback(Broker(program, self.folder / "broker", ports["broker"]).end)
+        strike.callback(Broker(program, self.folder / "broker", ports["broker"], for_anybody(ports["broker"])).end)
         self.console = Console(ports["broker"], settings.DEVICE)
         strike.callback(self.console.close)
         say("console", f"mosquitto on 127.0.0.1:{ports['broker']}, and a console that reads all of edged/v1/#")
 
-        self.config = settings.config(state=self.state, engine=engine_url(), container=self.app.name, **ports)
+        self.config = settings.config(
+            state=self.state,
+            engine=engine_url(),
+            container=self.app.name,
+            app=ports["app"],
+            page=ports["page"],
+            mqtt=settings.plain(ports["broker"]),
+        )
         file = self.folder / "edged.yaml"
         file.write_text(self.config)
         self.edged = Daemon(file, self.state, ports["page"])

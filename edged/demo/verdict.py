@@ -37,8 +37,8 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
                 seconds(one.seen),
                 seconds(one.acted),
                 seconds(one.ended),
-                f"{one.loss.failed} of {one.loss.requests}",
-                seconds(one.loss.longest),
+                f"{one.loss.failed} of {one.loss.requests}" if one.loss.requests else "-",
+                seconds(one.loss.longest if one.loss.requests else None),
                 "ok" if one.verified else "FAILED: " + "; ".join(one.failures),
             ]
         )
