@@ -8,7 +8,6 @@ whole chain anew, with other records: that is only seen by a head that was noted
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -253,7 +252,7 @@ def parse_line(text: bytes) -> Span | Entry:
         if record == _NOTHING:
             record = base64.b64decode(line.unreadable, validate=True)
         return Entry(line.number, bytes.fromhex(line.hash), record)
-    except (msgspec.DecodeError, binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"this is no line of an audit: {error}") from None
 
 

@@ -237,7 +237,7 @@ class Rig:
                 return super().commit(*args)
 
         patch.setattr(composition, "LocalHost", lambda: before("Host", Host()))
-        patch.setattr(composition, "SqliteStore", lambda path: before("Store", Store(path)))
+        patch.setattr(composition, "SqliteStore", lambda path, **more: before("Store", Store(path, **more)))
         clock = composition.DeviceClock
 
         class Clock:

@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
+from edged.audit import Head, parse_head
+from edged.config import Config
 from edged.judge.answer import bounded_args
 from edged.report.audit import record
-from edged.report.metrics import Counters
+from edged.report.metrics import Counters, Vitals, render
+from edged.report.snapshot import Snapshot
+from edged.report.status import metrics_sample, status
 from edged.vocabulary import events as ev
+from edged.vocabulary.state import State
+
+SHOT = Snapshot(State(), Config(), 0.0, 0.0)
 
 
 def answer(status: str = "succeeded", **more: Any) -> ev.CommandAnswered:
@@ -106,3 +113,13 @@ def test_every_refusal_is_counted_exactly_once() -> None:
         counters.count(event)
     assert counters.refused == {"repeated": 1, "role": 1, "bad_signature": 901}
     assert counters.commands == {("restart", "accepted"): 1, ("restart", "succeeded"): 1}
+    page = render(SHOT, counters, Vitals(lambda: (0, 0), lambda: 0.0, dict)).decode()
+    assert 'edged_commands_refused_total{code="bad_signature"} 901.0' in page
+    assert 'edged_commands_total{status="accepted",type="restart"} 1.0' in page
+
+
+def test_the_head_is_in_the_status_and_in_each_sample() -> None:
+    head = Head(12, "ab" * 32)
+    assert status(SHOT, {}, head)["audit"] == {"head": "12:" + "ab" * 32, "records": 12}
+    sampled = metrics_sample(SHOT, head)["audit"]
+    assert sampled == "12:" + "ab" * 16 and parse_head(sampled).fits(b"\xab" * 32)
