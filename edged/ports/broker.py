@@ -29,6 +29,12 @@ class Broker(Protocol):
         takes no message like that (too large).
         """
 
+    def acknowledge(self, receipt: int) -> None:
+        """Gives the receipt of a message that came in back: it is dealt with. From any thread, and does not block.
+
+        One of an earlier connection does nothing: that message comes again.
+        """
+
     def drop(self, connection: int, reason: str) -> None:
         """This connection is of no use (nothing is acknowledged): break it and make a new one."""
 

@@ -15,7 +15,7 @@ import pytest
 from msgspec import Struct
 
 from edged import ports
-from edged.app.supervision import OUTBOX, RECORDER
+from edged.app.supervision import INTAKE, OUTBOX, RECORDER
 from edged.cli.client import get
 from edged.observe.engine import EVENTS, RECONCILE
 from edged.vocabulary import actions as act
@@ -119,6 +119,12 @@ def hang_too(rig: Rig) -> None:
     rig.daemon._runner.calls = lambda: [("a check", 60.0, 0.1)]  # type: ignore[method-assign]
 
 
+def order(rig: Rig) -> None:
+    """Something comes in that is no order: it is acknowledged at once."""
+    assert rig.daemon is not None
+    rig.daemon._intake.offer("edged/v1/test/cmd/x/y", b"", 1)
+
+
 START = given(act.StartContainer, container_id="c")
 RESTART = given(act.RestartContainer, container_id="c", stop_timeout=0.0)
 CAPTURE = given(act.CaptureEvidence, container_id="c")
@@ -201,6 +207,7 @@ CASES: dict[str, Case] = {
     "Broker.start": Case("start"),
     "Broker.publish": OUT,
     "Broker.drop": OUT,
+    "Broker.acknowledge": Case(f"thread {INTAKE}", order, late=True),
     "Broker.stop": Case("end", stop, late=True),
 }
 BROKER: dict[str, int | None] = {"Store.give_up": 0x95, "Broker.drop": None}
