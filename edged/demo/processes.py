@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,23 @@ def run(command: list[str], environment: Mapping[str, str] | None = None) -> tup
     except subprocess.TimeoutExpired as late:
         raise StageError(f"{' '.join(command)} did not end within {late.timeout:.0f} s") from None
     return done.returncode, done.stdout.strip()
+
+
+def lines(child: Child, within: float) -> Iterator[str]:
+    """What it prints, as it prints it, until it ends. It is ended when it takes too long, or nobody reads on."""
+    deadline = time.monotonic() + within
+    try:
+        with child.output.open() as printed:
+            while True:
+                over = not child.runs  # asked first: what it printed before is there now
+                yield from (line.rstrip("\n") for line in iter(printed.readline, ""))
+                if over:
+                    return
+                if time.monotonic() > deadline:
+                    raise StageError(f"it did not end within {within:.0f} s; it said:\n{child.said()}")
+                time.sleep(0.05)
+    finally:
+        child.end()
 
 
 def _listens(port: int) -> bool:

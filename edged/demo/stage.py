@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from . import settings
 from .client import Client
@@ -19,24 +22,17 @@ from .timeline import Timeline
 READY_WITHIN = 30.0
 
 
-class Stage:
-    """The app, its client, the broker, the console and edged. ``with Stage(...) as stage``."""
-
-    app: AppContainer
-    client: Client
-    console: Console
-    edged: Daemon
-    config: str
+class Standing:
+    """Puts things up in a folder of its own, and takes down whatever stood when it ends. ``with … as stage``."""
 
     def __init__(self, timeline: Timeline, *, keep: bool) -> None:
-        self.timeline, self._keep = timeline, keep
+        self.timeline = timeline
         self._strike = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="edged-demo-"))
-        self.state = self.folder / "state"
         if not keep:
             self._strike.callback(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         try:
             self._set_up()
         except BaseException as error:
@@ -48,11 +44,38 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Taking everything down is short, and half done it would leave a container behind.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with undisturbed():
             self._strike.close()
-        finally:
-            signal.signal(signal.SIGINT, before)
+
+    def _set_up(self) -> None:
+        raise NotImplementedError
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """^C has to wait. It only ever disturbs the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Stage(Standing):
+    """The app, its client, the broker, the console and edged."""
+
+    app: AppContainer
+    client: Client
+    console: Console
+    edged: Daemon
+    config: str
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
 
     def _set_up(self) -> None:
         say, strike = self.timeline.line, self._strike
@@ -83,7 +106,7 @@ class Stage:
         file.write_text(self.config)
         self.edged = Daemon(file, self.state, ports["page"])
         strike.callback(self.edged.end)
-        self._await_healthy()
+        await_healthy(self.edged, self.app)
         say("edged", f"edged run -c {file}: sees {settings.APP} healthy")
 
         self.client = Client(ports["app"], model)
@@ -93,19 +116,26 @@ class Stage:
 
     def check_edged(self) -> None:
         """Raises ``StageError`` when it has ended: without it there is no story."""
-        if not self.edged.runs:
-            raise StageError(f"edged ended by itself; it said:\n{self.edged.said()}")
+        still_running(self.edged)
 
-    def _await_healthy(self) -> None:
-        def healthy() -> bool:
-            shown = self.edged.status()
-            app, broker = shown.get("apps", {}).get(settings.APP, {}), shown.get("broker", {})
-            return (app.get("state") == "healthy" and bool(broker.get("connected"))) or not self.edged.runs
 
-        seen = wait(healthy, READY_WITHIN)
-        self.check_edged()
-        if not seen:
-            raise StageError(
-                f"edged did not see the app healthy within {READY_WITHIN:.0f} s; it said:\n{self.edged.said()}\n"
-                f"and the app:\n{self.app.logs()}"
-            )
+def still_running(edged: Daemon) -> None:
+    if not edged.runs:
+        raise StageError(f"edged ended by itself; it said:\n{edged.said()}")
+
+
+def await_healthy(edged: Daemon, app: AppContainer) -> None:
+    """Until edged says that the app is well and that it has its broker. Raises ``StageError``."""
+
+    def healthy() -> bool:
+        shown = edged.status()
+        seen, broker = shown.get("apps", {}).get(settings.APP, {}), shown.get("broker", {})
+        return (seen.get("state") == "healthy" and bool(broker.get("connected"))) or not edged.runs
+
+    seen = wait(healthy, READY_WITHIN)
+    still_running(edged)
+    if not seen:
+        raise StageError(
+            f"edged did not see the app healthy within {READY_WITHIN:.0f} s; it said:\n{edged.said()}\n"
+            f"and the app:\n{app.logs()}"
+        )

@@ -1,4 +1,4 @@
-"""The whole story in about a minute: an app, what goes wrong, what is put in, and what edged makes of each."""
+"""The whole story in two minutes: an app, what goes wrong, what is put in, what edged makes of each, and a fleet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-from . import settings, verdict
+from . import fleet, settings, verdict
 from .console import Console
 from .events import PREFIX, Numbering, check_sequence
 from .processes import wait
@@ -28,7 +28,7 @@ def tell(*, keep: bool, as_json: bool) -> int:
         signal.signal(number, _end)
     timeline = Timeline(sys.stderr if as_json else sys.stdout)
     began = time.monotonic()
-    timeline.heading("edged demo: a real inference app, a watchdog, five things that go wrong and four new models")
+    timeline.heading("edged demo: a real inference app, a watchdog, what goes wrong, four new models, and a fleet")
     with Stage(timeline, keep=keep) as stage:
         time.sleep(QUIET_BEFORE)
         outcomes: list[Outcome] = []
@@ -44,6 +44,8 @@ def tell(*, keep: bool, as_json: bool) -> int:
         _messages(timeline, stage.console)
         _evidence(timeline, stage)
         failures += verdict.numbering_failures(numbering)
+    told, more = fleet.tell(timeline, keep=keep)
+    outcomes, failures = outcomes + told, failures + more
     took, good = time.monotonic() - began, verdict.passed(outcomes, numbering, failures)
     timeline.heading("Verdict")
     timeline.blank(*verdict.table(outcomes))

@@ -9,6 +9,9 @@ from .client import Loss
 from .events import Numbering
 from .timeline import columns, seconds
 
+NOBODY = Loss(0, 0, 0.0)
+"""Where no client was at work."""
+
 
 class Outcome(NamedTuple):
     """One scene. Times are seconds from the injection, as the device's own events tell them."""

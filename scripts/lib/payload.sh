@@ -30,7 +30,7 @@ edged_version() { sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml; }
 # The files a release is made from, separated by NUL.
 sources() {
     find edged models config packaging systemd docs/alerts.md README.md CHANGELOG.md pyproject.toml "$LOCK" \
-        scripts/lib/payload.sh -name __pycache__ -prune -o -type f -print0 | sort -z
+        scripts/lib/payload.sh scripts/pki -name __pycache__ -prune -o -type f -print0 | sort -z
 }
 
 # release_name PYTHON: VERSION-DIGEST

@@ -166,7 +166,12 @@ def test_the_summary_is_json() -> None:
 
 def config(folder: Path) -> str:
     return settings.config(
-        state=folder / "state", engine="unix:///run/x.sock", container="edged-demo-1", app=1001, broker=1002, page=1003
+        state=folder / "state",
+        engine="unix:///run/x.sock",
+        container="edged-demo-1",
+        app=1001,
+        page=1003,
+        mqtt=settings.plain(1002),
     )
 
 
