@@ -306,7 +306,9 @@ class Daemon:
             record=self._record,
             observe=self._runner.update,
             publish=self._publish,
-            metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot, self._store.audit_head()))),
+            metrics=lambda shot: self._reporting.offer(
+                msgspec.json.encode(metrics_sample(shot, self._store.audit_head()))
+            ),
             alive=self._alive,
             patience=lambda: self._supervisor.patience,
             feed=self._notifier.watchdog,
