@@ -119,9 +119,7 @@ class Daemon(Wiring):
             lambda receipt: self._reporting.acknowledge(receipt),
             lambda: self._snapshot.state.engine.listed,
         )
-        self._reporting = Reporting(
-            self._store, self._clock, self._inbox.post, self._papers.status, self._intake.offer
-        )
+        self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status, self._intake.offer)
         prober = SocketProber()
         self._runner = JobRunner(
             World(clock=self._clock, host=self._host, prober=prober, containers=self._engine), self._inbox.post
@@ -183,9 +181,7 @@ class Daemon(Wiring):
         )
         trusted, unreadable = authority.read(loaded.config)
         self._inbox.post(
-            ConfigLoaded(
-                at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of, trusted=trusted
-            )
+            ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of, trusted=trusted)
         )
         if unreadable:
             log.error("no command is taken from the broker, and no bundle: %s", "; ".join(unreadable))

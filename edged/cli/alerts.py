@@ -10,6 +10,7 @@ from typing import Any
 from ..config.units import parse_duration
 from . import OK, USAGE, Failure
 from .client import get, socket_argument
+from .power import follow
 from .render import plain, state, table
 from .status import alert_lines
 
@@ -17,13 +18,25 @@ TYPES = ("alert.raised", "alert.changed", "alert.cleared", "alert.flapping")
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="ack NAME SUBJECT",
+        help="a person takes care of this one, e.g. ack AppDown detector",
+    )
+    parser.add_argument("--note", default="", metavar="TEXT", help="with ack: what you found, or what you do about it")
     parser.add_argument("--since", metavar="DURATION", help="past ones too, e.g. 7d")
     parser.add_argument("--json", action="store_true")
     socket_argument(parser)
-    parser.epilog = "example: edged alerts --since 24h"
+    parser.epilog = (
+        "examples: edged alerts --since 24h\n"
+        '          edged alerts ack HighMemory detector --note "the vendor sends a fix on Monday"'
+    )
 
 
 def main(args: argparse.Namespace, verb: str) -> int:
+    if args.words:
+        return _acknowledge(args)
     try:
         since = parse_duration(args.since) if args.since else None
     except ValueError as error:
@@ -52,3 +65,10 @@ def main(args: argparse.Namespace, verb: str) -> int:
         ]
         print("", f"in the last {args.since}", *(table(rows, "  ") or ["  none"]), sep="\n")
     return OK
+
+
+def _acknowledge(args: argparse.Namespace) -> int:
+    match args.words:
+        case ["ack", name, subject]:
+            return follow(args, "alert.ack", {"name": name, "subject": subject, "note": args.note})
+    raise Failure(USAGE, "like this: edged alerts ack NAME SUBJECT [--note TEXT]; edged alerts shows what fires")

@@ -67,4 +67,7 @@ def summary(devices: list[Device], fleet: Fleet) -> str:
     alerts = sum(len(device.alerts) for device in devices)
     parts = [f"{count} {state}" for state, count in sorted(states.items())]
     text = f"{len(devices)} devices" + (f": {', '.join(parts)}; {alerts} alerts" if devices else "")
+    if not fleet.devices:
+        # mosquitto 2.0 grants a subscription that its rules forbid, and then sends nothing.
+        text += "; if there should be some: do the broker's access rules let this console read edged/v1/#?"
     return text + (f"; {fleet.unreadable} messages could not be read" if fleet.unreadable else "")

@@ -141,4 +141,5 @@ def answer_line(answer: Answer) -> str:
     progress = f" {answer.progress:.0%}" if answer.progress is not None else ""
     code = f" [{answer.reason}]" if answer.reason else ""
     message = f": {answer.message}" if answer.message else ""
-    return plain(f"{answer.state}{phase}{progress}{code}{message}")
+    again = "; trying again soon" if answer.passing else ""
+    return plain(f"{answer.state}{phase}{progress}{code}{message}{again}")

@@ -177,14 +177,23 @@ class _Sending:
         if not self._single and not self._args.json:
             print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
         for tracked in self._tracker.all.values():
-            if not tracked.final and not tracked.refused and not self._args.json:
-                state = self._console.fleet.devices[tracked.command.device].state
-                print(
-                    f"{tracked.command.device}: {tracked.state}, no result within {self._args.timeout}; it is {state}"
-                )
+            if not tracked.final and not tracked.refused:
+                self._silent(tracked)
         failed = counts.keys() - {"succeeded", "rejected"}
         damaged = any(tracked.note and tracked.final for tracked in self._tracker.all.values())
         return FAILED if failed or damaged else REFUSED if counts["rejected"] else OK
+
+    def _silent(self, tracked: Tracked) -> None:
+        device = tracked.command.device
+        if self._args.json:
+            print(
+                json.dumps(
+                    {"device": device, "id": tracked.command.id, "type": tracked.command.type, "state": "silent"}
+                )
+            )
+            return
+        state = self._console.fleet.devices[device].state
+        print(f"{device}: {tracked.state}, no result within {self._args.timeout}; it is {state}")
 
     def _ended(self, tracked: Tracked) -> str:
         return tracked.state if tracked.final else "refused by the broker" if tracked.refused else "silent"

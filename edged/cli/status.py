@@ -141,6 +141,9 @@ def alert_lines(alerts: list[dict[str, Any]], now: str) -> list[str]:
             f"  {state(a['severity'])}  {a['name']} {a['subject']} for {ago(a['since'], now)}{flapping}: "
             f"{plain(a['summary'])}"
         )
+        if seen := a["acknowledged"]:
+            note = f": {plain(seen['note'])}" if seen["note"] else ""
+            lines.append(f"      acknowledged by {plain(seen['by'])} {ago(seen['at'], now)} ago{note}")
         if a["advice"]:
             lines.append(f"      next: {plain(a['advice'])}")
     return lines

@@ -10,6 +10,8 @@ from msgspec import Struct
 from . import topics
 
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired"})
+PASSING = frozenset({"rate_limited", "queue_full", "busy", "stopping", "replayed", "counter_too_old"})
+"""Reasons of a rejection that say nothing of the command itself: the same id, sent again later, may well be taken."""
 _RANK = {"sent": 0, "accepted": 1, "running": 2} | dict.fromkeys(FINAL, 3)
 
 
@@ -34,7 +36,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     @property
     def final(self) -> bool:
-        return self.state in FINAL
+        return self.state in FINAL and not self.passing
+
+    @property
+    def passing(self) -> bool:
+        """Rejected for now: to be sent again."""
+        return self.state == "rejected" and self.reason in PASSING
 
 
 class _Data(Struct):

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from .answers import Answer
 from .commands import Command
 from .devices import Device
-from .tracker import NUDGE
+from .tracker import NUDGE, RETRY
 from .waves import order, split
 
 State = Literal[
@@ -134,6 +134,8 @@ def answered(rollout: Rollout, answer: Answer) -> Rollout:
     entry = rollout.entries.get(answer.device)
     if entry is None or entry.command != answer.id or entry.state not in OPEN:
         return rollout
+    if answer.passing:
+        return _put(rollout, replace(entry, heard=rollout.clock - NUDGE + RETRY))
     if answer.state == "accepted" and entry.state == "running":
         return _put(rollout, replace(entry, heard=rollout.clock))  # a repeated command is "under way already"
     told = replace(

@@ -11,6 +11,8 @@ from .parcels import Damaged, Parcel
 NUDGE = 60.0
 """Seconds of silence after which a command is sent once more. A device does nothing twice for a repeated id but tells
 how it stands, so this makes up for any message that was lost on the way."""
+RETRY = 10.0
+"""Seconds after which a command is sent again that was rejected for now."""
 
 
 class Tracked:
@@ -53,6 +55,9 @@ class Tracker:
         tracked = self.all.get((answer.device, answer.id))
         if tracked is None or not later(tracked.answer, answer):
             return None
+        if answer.passing:
+            tracked.heard = now - NUDGE + RETRY
+            return tracked
         tracked.heard = now
         tracked.answer = answer
         self._unpack(tracked, answer)

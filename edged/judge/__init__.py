@@ -256,4 +256,9 @@ def _close_commands(state: State, events: Sequence[Event], now: float) -> State:
 
 def next_wake(state: State, config: Config) -> float | None:
     """When time alone will change something; ``None``: only a new fact will."""
-    return earliest(engine.wake_at(state, config), own_config.wake_at(state), refusals.wake_at(state), *(a.wake_at for a in state.apps.values()))
+    return earliest(
+        engine.wake_at(state, config),
+        own_config.wake_at(state),
+        refusals.wake_at(state),
+        *(a.wake_at for a in state.apps.values()),
+    )

@@ -30,7 +30,7 @@ LONGEST = 31 * 86400.0
 UNKEPT = frozenset(
     {"rate_limited", "queue_full", "stopping", "unknown_key", "expired_key", "topic_mismatch", "wrong_device", "role"}
     | {"malformed", "issued_in_future", "replayed", "counter_too_old", "not_signed", "bad_signature", "disabled"}
-    | {"payload_type", "signature_format", "too_large"}
+    | {"payload_type", "signature_format", "too_large", "busy", "storage"}
 )
 """Refusals that are no answer to whoever sends the same id again: another time, or another sender, may be right."""
 
@@ -141,7 +141,9 @@ def _allowance(authority: Authority, config: Config, public: str, now: float) ->
 def _crowd(state: State, config: Config, command: CommandReceived, left: float) -> Refusal | None:
     rules = config.commands
     if left < 1.0:
-        return Refusal("rate_limited", f"this key gives more than {rules.per_minute} commands a minute; try again later")
+        return Refusal(
+            "rate_limited", f"this key gives more than {rules.per_minute} commands a minute; try again later"
+        )
     waiting = sum(1 for one in state.commands.values() if one.origin == command.origin)
     if waiting >= rules.open:
         return Refusal("queue_full", f"{waiting} commands of this key are under way; at most {rules.open} may be")

@@ -96,6 +96,8 @@ def _move(
         threshold=reading.threshold,
     )
     if was is not None:
+        if _RANK[target] > _RANK[was]:
+            fires = replace(fires, acknowledged=None)  # whoever took care of it has not seen this
         changed = AlertChanged(name=name, subject=subject, old=was, severity=target, summary=reading.summary)
         return fires, (changed,)
     fires = replace(fires, since=now, changes=(*changes, now))

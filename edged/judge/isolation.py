@@ -178,9 +178,7 @@ def _cut(app: AppState, isolation: Isolation, view: View) -> Outcome:
         events = (told,)
     why = f"{app.name} is cut off from {', '.join(names)}; it runs on, and edged isolate {app.name} --undo connects it"
     events = (*events, *succeeded(view.state, isolation.command, why))
-    new = replace(
-        isolation, phase="cut", told=True, checked_at=view.now, problem="", retry_at=0.0, command=""
-    )
+    new = replace(isolation, phase="cut", told=True, checked_at=view.now, problem="", retry_at=0.0, command="")
     return Outcome(_with(app, new), events=events)
 
 

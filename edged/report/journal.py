@@ -118,6 +118,11 @@ def sentence(event: ev.Event) -> str:
         case ev.IsolationChanged():
             again = " again: it had come back to a network" if event.state == "again" else ""
             return f"{who}: cut off from {', '.join(event.networks)} by {event.by}{again}; it runs on"
+        case ev.AlertAcknowledged():
+            note = f": {event.note}" if event.note else ""
+            return f"{event.name} {who} ({event.severity}) acknowledged by {event.by}{note}"
+        case ev.NoteTaken():
+            return f"{who}: note by {event.by}: {event.text}"
         case ev.ConfigReloaded():
             return f"configuration {event.path} is in force; changed: {', '.join(event.changed) or 'nothing'}"
         case ev.ConfigRefused():

@@ -72,7 +72,7 @@ def _visible(app: AppState) -> tuple[Any, ...]:
 
 
 def _shown(a: Alert) -> tuple[Any, ...]:
-    return a.severity, a.since, a.summary, a.flapping
+    return a.severity, a.since, a.summary, a.flapping, a.acknowledged
 
 
 def _alerts_moved(old: State, new: State) -> bool:

@@ -194,6 +194,9 @@ def alert(shot: Snapshot, name: str, subject: str, a: Any) -> dict[str, Any]:
         "value": a.value,
         "threshold": a.threshold,
         "flapping": a.flapping,
+        "acknowledged": None
+        if a.acknowledged is None
+        else {"by": a.acknowledged.by, "at": rfc3339(shot.unix(a.acknowledged.at)), "note": a.acknowledged.note},
     }
 
 

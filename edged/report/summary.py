@@ -134,9 +134,7 @@ class _Tally:
             case "deployment.changed" if data["new"] in ENDED:
                 self._deployments[subject][data["new"]] += 1
             case "note.taken":
-                self._notes.append(
-                    {"time": rfc3339(wall), "subject": subject, "by": data["by"], "text": data["text"]}
-                )
+                self._notes.append({"time": rfc3339(wall), "subject": subject, "by": data["by"], "text": data["text"]})
             case "command.answered" if data["status"] in FINAL:
                 self._commands[data["command"]][data["status"]] += 1
             case "commands.refused":

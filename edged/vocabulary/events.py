@@ -10,6 +10,7 @@ from .event import Event, Severity
 
 __all__ = ["AnyEvent", "CommandAnswered", "CommandPiece", "CommandsRefused", "Event", "KeysChanged", "Severity"]
 
+
 class EdgedStarted(Event, frozen=True, kw_only=True):
     boot: int
     version: str

@@ -93,9 +93,7 @@ def test_the_console_puts_the_pieces_together() -> None:
     assert count > 3
     for number, data in enumerate(result["pieces"]):
         told = {"phase": "data", "encoding": "gzip+base64", "chunk": number, "chunks": count, "data": data}
-        assert parcel.take(
-            Answer(device="d", id="i", type="logs.get", state="running", phase="data", result=told)
-        )
+        assert parcel.take(Answer(device="d", id="i", type="logs.get", state="running", phase="data", result=told))
     assert parcel.open({"digest": result["digest"], "bytes": result["bytes"], "chunks": count}) == content
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +76,20 @@ class Verbs:
             text=True,
             env=self._env,
         )
+
+    def on_a_terminal(self, *args: str) -> tuple[subprocess.Popen[bytes], int]:
+        """The process, and the other side of its terminal of 120 columns and 30 lines."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edged", "fleet", *self._options, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            env=self._env | {"TERM": "xterm-256color"},
+        )
+        os.close(theirs)
+        return process, ours
 
     def call(self, *args: str, options: list[str] | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "edged", "fleet", *(self._options if options is None else options), *args]

@@ -22,7 +22,7 @@ from edged.fleet.arguments import BadArguments, parse
 from edged.fleet.commands import Command, next_counter, payload, signed
 from edged.fleet.parcels import Damaged
 from edged.fleet.topics import parse as parse_topic
-from edged.fleet.tracker import NUDGE
+from edged.fleet.tracker import NUDGE, RETRY
 from edged.judge.commands import COMMANDS
 from edged.report.payloads import encode_event, status_payload
 from edged.vocabulary.events import CommandAnswered
@@ -127,7 +127,10 @@ def test_silence_is_asked_once_in_a_while() -> None:
     assert tracker.silent(NUDGE - 1) == []
     assert [one.id for one in tracker.silent(NUDGE)] == ["i"]
     assert tracker.silent(NUDGE + 1) == []
-    tracker.take(answer("succeeded"), NUDGE + 2)
+    assert tracker.take(answer("rejected", reason="rate_limited"), NUDGE + 2) is not None and tracker.open == 1
+    assert tracker.silent(NUDGE + 1 + RETRY) == []
+    assert [one.id for one in tracker.silent(NUDGE + 2 + RETRY)] == ["i"]
+    tracker.take(answer("succeeded"), NUDGE + 3 + RETRY)
     assert tracker.silent(1e9) == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edged.fleet.answers import Answer
 from edged.fleet.rollout import OPEN, OVER, Rollout, Seen, Terms, answered, command, plan, refused, resumed, step
-from edged.fleet.tracker import NUDGE
+from edged.fleet.tracker import NUDGE, RETRY
 
 ID = str(uuid.UUID(int=7))
 WELL = Seen(online=True)
@@ -116,6 +116,16 @@ def test_silence_is_asked_and_then_counts() -> None:
     assert step(rollout, lambda _: Seen(), 1.0)[1] == []  # nobody is there who could answer
     assert step(rollout, lambda _: WELL, 1.0)[1] == [first]
     assert step(rollout, lambda _: Seen(), 1000.0)[0].entries[first].state == "silent"
+
+
+def test_a_device_that_is_busy_is_asked_again_soon() -> None:
+    rollout, (first,) = begun(max_failures=0)
+    rollout, sent = step(told(rollout, first, "rejected", reason="queue_full"), lambda _: WELL, RETRY - 1.0)
+    assert (rollout.entries[first].state, sent) == ("sent", [])
+    rollout, sent = step(rollout, lambda _: WELL, 1.0)
+    assert sent == [first]
+    rollout, _ = step(told(rollout, first, "rejected", reason="unknown_app"), lambda _: WELL, 1.0)
+    assert (rollout.entries[first].state, rollout.stage) == ("rejected", "halted")
 
 
 def test_after_a_break_the_same_ids_are_asked_again() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
+import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +89,7 @@ def test_it_goes_on_where_it_was(fleet: SimulatedFleet, verbs: Verbs, how: signa
     for _ in range(40):
         console = verbs.start(*ROLLOUT, "--json", "--at-once", "2")
         before = sum(len(device.done) for device in fleet.devices.values())
-        until(lambda: console.poll() is not None or _more(fleet, before), 60.0, "another device")  # noqa: B023
+        until(partial(_ended_or_more, console, fleet, before), 60.0, "another device")
         time.sleep(0.2)
         if console.poll() is None:
             console.send_signal(how)
@@ -99,6 +102,10 @@ def test_it_goes_on_where_it_was(fleet: SimulatedFleet, verbs: Verbs, how: signa
     # Sent again and again, yet each device did it once.
     assert {name: len(device.done) for name, device in fleet.devices.items()} == {f"d{n}": 1 for n in range(6)}
     assert not any(device.refusals for device in fleet.devices.values())
+
+
+def _ended_or_more(console: subprocess.Popen[str], fleet: SimulatedFleet, before: int) -> bool:
+    return console.poll() is not None or _more(fleet, before)
 
 
 def _more(fleet: SimulatedFleet, before: int) -> bool:
@@ -165,8 +172,6 @@ def test_watch_shows_what_happens_until_interrupted(fleet: SimulatedFleet, verbs
         time.sleep(0.2)
         if watching.poll() is not None:
             break
-        import select
-
         if select.select([watching.stdout], [], [], 0.0)[0]:
             lines.append(json.loads(watching.stdout.readline()))
     assert lines and (lines[0]["kind"], lines[0]["device"], lines[0]["name"]) == ("alert", "d0", "AppDown/detector")

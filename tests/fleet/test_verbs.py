@@ -96,6 +96,10 @@ def test_a_stranger_is_refused_and_nobody_waits_for_ever(fleet: SimulatedFleet, 
     done = verbs.call("--key", stranger, "send", "press-1", "restart", "app=detector", "--timeout", "2s")
     assert done.returncode == 1 and "no result within 2s" in done.stdout
     assert fleet.devices["press-1"].refusals == ["unknown_key"] and not fleet.devices["press-1"].done
+    fleet.devices["press-1"].behave = "mute"
+    mute = verbs.call("send", "press-1,press-2", "restart", "app=detector", "--timeout", "2s", "--json")
+    states = {row["device"]: row["state"] for row in map(json.loads, mute.stdout.splitlines())}
+    assert (mute.returncode, states) == (1, {"press-1": "silent", "press-2": "succeeded"})
 
 
 def test_a_large_result_is_put_together(fleet: SimulatedFleet, verbs: Verbs, tmp_path: Path) -> None:
@@ -130,6 +134,19 @@ def test_no_wait_returns_when_the_broker_has_it(fleet: SimulatedFleet, verbs: Ve
     done = verbs.call("send", "press-1", "restart", "app=detector", "--no-wait")
     assert done.returncode == 0, done.stderr
     assert len(fleet.devices["press-1"].done) == 1
+
+
+def test_a_busy_device_is_asked_again(fleet: SimulatedFleet, verbs: Verbs) -> None:
+    fleet.add(SimulatedDevice("press-1", behave="busy"))
+    done = verbs.call("send", "press-1", "restart", "app=detector")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["rejected [queue_full]; trying again soon", "accepted", "succeeded: done"]
+    assert len(fleet.devices["press-1"].done) == 1
+
+
+def test_nothing_to_see_is_explained(verbs: Verbs) -> None:
+    done = verbs.call("ls")
+    assert done.returncode == 0 and "0 devices; if there should be some" in done.stdout
 
 
 def test_the_broker_is_not_there(verbs: Verbs) -> None:

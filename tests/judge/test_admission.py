@@ -50,7 +50,9 @@ class Fleet(World):
     def look(self) -> None:
         self.host(clock_synced=self.synced, wall=self.wall)
 
-    def send(self, sender: Sender, order: dict[str, Any] | None = None, *, at: str = "", **more: Any) -> tuple[str, str]:
+    def send(
+        self, sender: Sender, order: dict[str, Any] | None = None, *, at: str = "", **more: Any
+    ) -> tuple[str, str]:
         """Delivers an order, and returns the last answer: status and reason code."""
         sender.wall = more.pop("wall", WALL + self.now - 1000.0)
         order = order or sender.order(**more)

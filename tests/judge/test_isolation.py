@@ -170,7 +170,10 @@ def test_a_step_that_never_comes_back_fails_and_is_tried_again() -> None:
     w, cables = world()
     w.lost.add("Isolate")
     w.command("isolate", app="a").run(50.0)
-    assert answers(w)[-1] == ("failed", "not_isolated") and w.state.apps["a"].kept.alerts["AppIsolated"].severity == "critical"
+    assert (
+        answers(w)[-1] == ("failed", "not_isolated")
+        and w.state.apps["a"].kept.alerts["AppIsolated"].severity == "critical"
+    )
     w.lost.clear()
     w.busy.clear()
     w.run(60.0)

@@ -78,7 +78,9 @@ class OrderPoints(Points):
         Intake.offer = self.pair("intake.offer", Intake.offer)  # type: ignore[method-assign]
         Reception.take = self.pair("reception.take", Reception.take)  # type: ignore[method-assign]
         loop.judge = self.pair(  # type: ignore[attr-defined]
-            "judge", loop.judge, lambda _state, fact, *_: isinstance(fact, OrderReceived)  # type: ignore[attr-defined]
+            "judge",
+            loop.judge,
+            lambda _state, fact, *_: isinstance(fact, OrderReceived),  # type: ignore[attr-defined]
         )
         SqliteStore.commit = self.committing(SqliteStore.commit)  # type: ignore[method-assign]
         PahoBroker.acknowledge = self.pair("receipt", PahoBroker.acknowledge)  # type: ignore[method-assign]

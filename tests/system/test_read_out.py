@@ -72,7 +72,9 @@ def test_what_was_read_is_in_no_log_of_edgeds(engine: Engine, edged: Make) -> No
     daemon = edged({"apps": {"worker": {}}, "log": {"format": "json"}}).start()
     daemon.wait_state("worker", "healthy")
     eventually(lambda: b"tell-nobody" in read(daemon, "logs.get", app="worker")[0], 10.0)
-    pieces = [a["result"]["data"] for a in command(daemon.socket, "logs.get", {"app": "worker"}) if "data" in a["result"]]
+    pieces = [
+        a["result"]["data"] for a in command(daemon.socket, "logs.get", {"app": "worker"}) if "data" in a["result"]
+    ]
     assert len(pieces) == 1 and pieces[0] not in daemon.text()
     told = daemon.events()
     assert "command.answered" in {e["type"].removeprefix("dev.edged.") for e in told}

@@ -15,8 +15,10 @@ from ...vocabulary.state import State
 from ...vocabulary.trust import Role
 from ..answer import accepted, bounded_args, rejected
 from ..outcome import Judgement, View
+from .alert_ack import AckArgs, acknowledge
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
 from .evidence_get import EvidenceArgs, evidence_get
+from .incident_note import NoteArgs, take_note
 from .isolate import IsolateArgs, isolate
 from .keys import AddArgs, RevokeArgs, add, revoke
 from .logs_get import LogsArgs, logs_get
@@ -45,6 +47,8 @@ COMMANDS: dict[str, Command] = {
     "restart": Command(AppArgs, restart, "operator"),
     "start": Command(AppArgs, start, "operator"),
     "stop": Command(AppArgs, stop, "operator"),
+    "alert.ack": Command(AckArgs, acknowledge, "operator"),
+    "incident.note": Command(NoteArgs, take_note, "operator"),
     "isolate": Command(IsolateArgs, isolate, "operator"),
     "maintenance.set": Command(MaintenanceArgs, set_maintenance, "operator"),
     "model.deploy": Command(DeployArgs, deploy_model, "deployer"),

@@ -32,9 +32,7 @@ def isolate(args: IsolateArgs, fact: CommandReceived, view: View) -> Judgement:
         wanted = replace(known, phase="joining", retry_at=0.0, command=fact.id, origin=fact.origin)
     elif known is not None:
         # The undoing did not succeed, and is given up.
-        wanted = replace(
-            known, by=fact.origin, phase="looking", retry_at=0.0, command=fact.id, origin=fact.origin
-        )
+        wanted = replace(known, by=fact.origin, phase="looking", retry_at=0.0, command=fact.id, origin=fact.origin)
     else:
         wanted = Isolation(by=fact.origin, since=view.now, command=fact.id, origin=fact.origin)
     return _begun(replace(app, kept=replace(app.kept, isolation=wanted)), fact, view)

@@ -48,7 +48,12 @@ def add(args: AddArgs, fact: CommandReceived, view: View) -> Judgement:
     except ValueError as error:
         return _no(state, fact, "bad_arguments", f"expires: {error}")
     if args.id in authority.revoked or args.public in authority.burnt:
-        return _no(state, fact, "revoked", f"the id {args.id}, or this very key, was revoked and is never used again: give another one")
+        return _no(
+            state,
+            fact,
+            "revoked",
+            f"the id {args.id}, or this very key, was revoked and is never used again: give another one",
+        )
     if any(one.id == args.id or one.public == args.public for one in authority.keys):
         return _no(state, fact, "known_key", f"a key with the id {args.id}, or this very key, is trusted already")
     if len(authority.keys) >= MOST_KEYS:
@@ -77,7 +82,9 @@ def revoke(args: RevokeArgs, fact: CommandReceived, view: View) -> Judgement:
         added=tuple(key for key in authority.added if key.id != args.id),
     )
     if not _has_admin(changed, view):
-        why = f"{args.id} is the last key of an admin that is good here: nobody could change keys any more; add one first"
+        why = (
+            f"{args.id} is the last key of an admin that is good here: nobody could change keys any more; add one first"
+        )
         return _no(state, fact, "last_admin", why)
     told = KeysChanged(subject=EDGED, change="revoked", keys=(args.id,), origin=fact.origin)
     return Judgement(
