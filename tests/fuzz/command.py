@@ -85,8 +85,10 @@ def run(count: int, seed: int) -> list[Figure]:
         at = time.monotonic()
         try:
             _one(site, score, attempt, number)
-        except Exception:
+        except BaseException as error:
             score.crashes += 1
+            if isinstance(error, KeyboardInterrupt):
+                raise
             print(f"message {number} ({attempt.name}) crashed:", file=sys.stderr)
             traceback.print_exc(limit=-4, file=sys.stderr)
         slowest = max(slowest, time.monotonic() - at)

@@ -27,10 +27,13 @@ WALL = 1.8e9
 DEVICE = Device(id="press-7", labels={"site": "plant-a", "line": "2"})
 
 
+USUAL = Commands()
+
+
 class Fleet(World):
     """A device whose trust file names these senders."""
 
-    def __init__(self, *senders: Sender, commands: Commands = Commands(), synced: bool | None = True) -> None:
+    def __init__(self, *senders: Sender, commands: Commands = USUAL, synced: bool | None = True) -> None:
         self.senders = senders
         self.synced, self.offset = synced, 0.0
         super().__init__({"a": app(), "b": app()}, config=Config(device=DEVICE, commands=commands))
