@@ -93,7 +93,7 @@ class FleetLink:
         listener = Listener(
             lambda _number, _session, room: self._tell(Connected(room)),
             lambda mid, code, text: self._tell(Published(mid, code, text)),
-            lambda topic, payload, _receipt: self._tell(Arrived(topic, payload)),
+            lambda topic, payload, _receipt, _again: self._tell(Arrived(topic, payload)),
         )
         while not self._stopping.is_set():
             number += 1

@@ -25,7 +25,8 @@ class PahoBroker:
     ``on_connected(connection, session_present, room)``, with how many messages may be without acknowledgement;
     ``on_disconnected(reason, unfit)``, also after each failed attempt; ``unfit``: because of a message published;
     ``on_ack(id, reason_code, text)``, where codes from 128 on mean: not taken;
-    ``on_message(topic, payload, receipt)``: to be given back with ``acknowledge``, or the broker sends it again.
+    ``on_message(topic, payload, receipt, again)``: the receipt is to be given back with ``acknowledge``, or the broker
+    sends it again, and says so.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class PahoBroker:
         on_connected: Callable[[int, bool, int], None],
         on_disconnected: Callable[[str, bool], None],
         on_ack: Callable[[int, int, str], None],
-        on_message: Callable[[str, bytes, int], None] | None = None,
+        on_message: Callable[[str, bytes, int, bool], None] | None = None,
         *,
         subscriptions: Sequence[str] = (),
         connect_timeout: float = 10.0,

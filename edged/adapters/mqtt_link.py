@@ -45,7 +45,7 @@ class Listener:
         self,
         on_connected: Callable[[int, bool, int], None],
         on_ack: Callable[[int, int, str], None],
-        on_message: Callable[[str, bytes, int], None] | None,
+        on_message: Callable[[str, bytes, int, bool], None] | None,
     ) -> None:
         self.on_connected = on_connected
         self.on_ack = on_ack
@@ -239,7 +239,7 @@ class Link:
 
     def _deliver(self, message: MQTTMessage) -> None:
         if self._listener.on_message is not None:
-            self._listener.on_message(message.topic, bytes(message.payload), self.id_of(message.mid))
+            self._listener.on_message(message.topic, bytes(message.payload), self.id_of(message.mid), message.dup)
 
     def _on_subscribe(self, _client: Client, _data: object, _mid: int, codes: Any, _properties: Any) -> None:
         for topic, code in zip(self._subscriptions, codes, strict=False):

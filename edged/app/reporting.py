@@ -28,7 +28,7 @@ class Reporting:
         clock: Clock,
         post: Callable[[Fact], None],
         status_payload: Callable[[str], bytes],
-        offer: Callable[[str, bytes, int], None],
+        offer: Callable[[str, bytes, int, bool], None],
     ) -> None:
         """``offer`` takes what comes in on the command topics, with its receipt."""
         self._offer = offer

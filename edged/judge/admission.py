@@ -53,6 +53,8 @@ def ordered(state: State, fact: OrderReceived, config: Config, now: float) -> Ju
         return Judgement(state)
     refusal = _sender(key, order, fact, config, moment)
     if refusal is None and (order.id in state.answered or order.id in state.commands):
+        if fact.again:  # what was answered then is on its way; only the receipt was lost
+            return Judgement(state)
         return _again(state, command, config, now)
     left = _allowance(authority, config, fact.public, now)
     refusal = refusal or _times(authority, order, moment, synced) or _counter(authority, order, fact)

@@ -37,7 +37,7 @@ class Intake:
         ``ready``: the containers are known; what comes before waits for that, but not for longer than ``PATIENCE``.
         """
         self._reception, self._clock, self._acknowledge, self._ready = reception, clock, acknowledge, ready
-        self._waiting: deque[tuple[str, bytes, int]] = deque()
+        self._waiting: deque[tuple[str, bytes, int, bool]] = deque()
         self._wake = threading.Condition()
         self._stopped = False
         self.last_beat = time.monotonic()
@@ -46,11 +46,14 @@ class Intake:
     def start(self) -> None:
         self._thread.start()
 
-    def offer(self, topic: str, data: bytes, receipt: int) -> None:
-        """For the broker's thread. What does not fit is not acknowledged: the broker brings it again."""
+    def offer(self, topic: str, data: bytes, receipt: int, again: bool = False) -> None:
+        """For the broker's thread. ``again``: the broker says that it has sent this before.
+
+        What does not fit is not acknowledged: the broker brings it again.
+        """
         with self._wake:
             if len(self._waiting) < BOUND and not self._stopped:
-                self._waiting.append((topic, data, receipt))
+                self._waiting.append((topic, data, receipt, again))
                 self._wake.notify()
 
     def stop(self, timeout: float) -> None:

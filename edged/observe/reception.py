@@ -35,7 +35,7 @@ class Reception:
         self.flush_at = 0.0
         """When ``flush`` has something to tell, on edged's clock; 0: it has not."""
 
-    def take(self, topic: str, data: bytes, receipt: int) -> Read:
+    def take(self, topic: str, data: bytes, receipt: int, again: bool = False) -> Read:
         """One message. The receipt of a verified order goes along with it; any other is the caller's to give back."""
         found = read(topic, data, self._device, self._keys(), self._check)
         now = self._clock.now()
@@ -53,6 +53,7 @@ class Reception:
                 digest=found.digest,
                 order=found.order,
                 receipt=receipt,
+                again=again,
             )
         )
         return found

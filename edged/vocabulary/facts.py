@@ -170,6 +170,8 @@ class OrderReceived(Fact, frozen=True, kw_only=True):
     order: Order
     receipt: int = 0
     """Given back to the broker when everything about the order is on disk."""
+    again: bool = False
+    """The broker has sent it before, and does not know whether it arrived."""
 
 
 class OrdersRefused(Fact, frozen=True, kw_only=True):

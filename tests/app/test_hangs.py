@@ -122,7 +122,7 @@ def hang_too(rig: Rig) -> None:
 def order(rig: Rig) -> None:
     """Something comes in that is no order: it is acknowledged at once."""
     assert rig.daemon is not None
-    rig.daemon._intake.offer("edged/v1/test/cmd/x/y", b"", 1)
+    rig.daemon._intake.offer("edged/v1/test/cmd/x/y", b"", 1, False)
 
 
 START = given(act.StartContainer, container_id="c")

@@ -58,6 +58,7 @@ class Fleet(World):
     ) -> tuple[str, str]:
         """Delivers an order, and returns the last answer: status and reason code."""
         sender.wall = more.pop("wall", WALL + self.now - 1000.0)
+        again = more.pop("again", False)
         order = order or sender.order(**more)
         found = read(at or topic(order), sender.sign(order), "press-7", self.state.authority.keys, ed25519.verify)
         self.forget()
@@ -74,6 +75,7 @@ class Fleet(World):
                 public=found.public,
                 digest=found.digest,
                 order=found.order,
+                again=again,
             )
         )
         answers = self.events(CommandAnswered)
@@ -126,6 +128,15 @@ def test_the_same_message_again_gets_the_stored_answer_and_does_nothing() -> Non
     w.restart_edged().run(5.0)
     assert w.send(sender, order) == ("succeeded", "")
     assert w.actions("a").count("RestartContainer") <= 1
+
+
+def test_what_the_broker_brings_again_since_its_receipt_was_lost_is_not_answered_twice() -> None:
+    sender = ops()
+    w = Fleet(sender)
+    order = sender.order()
+    assert w.send(sender, order, again=True) == ("accepted", ""), "it may never have arrived"
+    w.restart_edged().run(5.0)
+    assert w.send(sender, order, again=True) == ("", "") and w.actions("a").count("RestartContainer") <= 1
 
 
 def test_a_counter_counts_once_over_restarts_too() -> None:
