@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.bench.measure import Figure, show
 from tests.fixtures.engine import Engine
 
+from . import orders
 from .lane import SETTINGS
 from .matrix import Case, Matrix, Result, cases_of, say
 
@@ -22,17 +23,19 @@ LEAST_POINTS = 40
 KINDS = ("model/mount", "model/copy", "config/copy")
 MEMORY = Path("/dev/shm")
 MODES = {"kill": False, "power": True}
+ORDER = "order"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/kill-matrix",
         description="SIGKILL before and after every journal write, fsync, rename and engine call of a deployment, each"
-        " of them also with the loss of what was not synced; exit 1 when one of them was not survived.",
+        " of them also with the loss of what was not synced, and at each step of an order from the broker; exit 1 when"
+        " one of them was not survived.",
         epilog="example: scripts/kill-matrix kill --kind config/copy --count 50; needs root and dockerd, and starts an"
         " engine of its own",
     )  # fmt: skip
-    parser.add_argument("what", nargs="*", help=f"default: all of {', '.join(MODES)}")
+    parser.add_argument("what", nargs="*", help=f"default: all of {', '.join((*MODES, ORDER))}")
     parser.add_argument("--kind", action="append", choices=SETTINGS, help=f"default: {', '.join(KINDS)}")
     parser.add_argument("--count", type=int, default=0, metavar="N", help="kills per kind; 0, the default: all points")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of order and choice (default 1)")
@@ -40,8 +43,8 @@ def main() -> int:
     parser.add_argument("--logs", metavar="FOLDER", help="keep the logs of what was not survived there")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     args = parser.parse_args()
-    if unknown := set(args.what) - MODES.keys():
-        parser.error(f"there is no {', '.join(sorted(unknown))}; there are: {', '.join(MODES)}")
+    if unknown := set(args.what) - {*MODES, ORDER}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are: {', '.join((*MODES, ORDER))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that nothing is left behind
     # In memory, where there is such a place: what a disk forgets is not what its speed depends on.
     root = Path(tempfile.mkdtemp(prefix="edk", dir=MEMORY if MEMORY.is_dir() else None))
@@ -61,14 +64,17 @@ def main() -> int:
 def run(engine: Engine, folder: Path, args: argparse.Namespace) -> list[Figure]:
     chance = random.Random(args.seed)
     kinds = args.kind or KINDS
-    figures: list[Figure] = []
+    modes = args.what or [*MODES, ORDER]
+    figures = orders.run(engine, folder / ORDER, args.count, args.seed) if ORDER in modes else []
+    if modes == [ORDER]:
+        return figures
     found = {}
     for name in kinds:
         print(f"looking for the points of {name} …", file=sys.stderr)
         found[name] = Matrix(engine, folder, power=False).points(SETTINGS[name])
         points = {point.rpartition(":")[0] for story in found[name].values() for point in story}
         figures.append(Figure(f"{name}: points", len(points), LEAST_POINTS, "", 1, at_least=True))
-    for mode in args.what or MODES:
+    for mode in (mode for mode in modes if mode in MODES):
         cases: list[Case] = []
         for name in kinds:
             every = cases_of(name, found[name], chance)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.engine import Engine, demand
+from tests.killmatrix import orders
 from tests.killmatrix.matrix import Case, Matrix, Result, Story
 from tests.killmatrix.power import missing
 
@@ -34,3 +35,9 @@ def test_killed_in_the_middle(engine: Engine, tmp_path: Path) -> None:
 def test_the_power_goes_in_the_middle(engine: Engine, tmp_path: Path) -> None:
     demand(missing())
     survived(engine, tmp_path, CUT, True)
+
+
+@pytest.mark.broker
+def test_killed_on_the_way_of_an_order(engine: Engine, tmp_path: Path) -> None:
+    figures = orders.run(engine, tmp_path / "site", 4, 1)
+    assert [figure.name for figure in figures if not figure.met] == [] and figures[1].samples == 4
