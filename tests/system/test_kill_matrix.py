@@ -39,5 +39,5 @@ def test_the_power_goes_in_the_middle(engine: Engine, tmp_path: Path) -> None:
 
 @pytest.mark.broker
 def test_killed_on_the_way_of_an_order(engine: Engine, tmp_path: Path) -> None:
-    figures = orders.run(engine, tmp_path / "site", 4, 1)
-    assert [figure.name for figure in figures if not figure.met] == [] and figures[1].samples == 4
+    figures = orders.run(engine, tmp_path / "site", 2, 1)
+    assert [figure.name for figure in figures if not figure.met] == [] and figures[1].samples == 2
