@@ -14,9 +14,10 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         "example: edged demo\n\n"
         "Starts a small inference app in a container, a broker and edged, kills the app, hangs it, makes it leak,\n"
         "stops it by hand, reloads a bad configuration and deploys four new models, three of them bad; prints what\n"
-        "edged saw and did, with seconds, and the MQTT messages a console got. Takes about a minute, needs a\n"
-        "container engine on this machine (DOCKER_HOST or the default socket) and mosquitto, touches nothing else,\n"
-        "and cleans up.\n\n"
+        "edged saw and did, with seconds, and the MQTT messages a console got. Then a fleet: three devices, a broker\n"
+        "with certificates, signed commands and rollouts, and an intruder. Takes about two minutes, needs a container\n"
+        "engine on this machine (DOCKER_HOST or the default socket), mosquitto and (for the certificates) openssl,\n"
+        "touches nothing else, and cleans up.\n\n"
         "exit code 0: every recovery was verified and no event was lost, 1: not so"
     )
 
