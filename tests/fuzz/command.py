@@ -121,14 +121,14 @@ def _one(site: Site, score: Score, attempt: Attempt, number: int) -> None:
     found = site.reception.take(attempt.topic, attempt.data, number)
     actions: tuple[Any, ...] = ()
     code = found.code
-    for fact in site.facts:
+    while site.facts:
+        fact = site.facts.pop(0)
         actions, events = site.judge(fact)
         _tell(score, events)
         if isinstance(fact, facts.OrderReceived):
             code = _outcome(before, fact, events)
             if not code:
                 code = next((e.code for e in events if isinstance(e, CommandsRefused)), "counted")
-    site.facts.clear()
     score.outcomes[f"{attempt.name}: {code}"] += 1
     if genuine:
         score.done += code == "succeeded"
