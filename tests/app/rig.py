@@ -20,7 +20,7 @@ from edged.app import daemon as composition
 from edged.app import reporting
 from edged.app.blackbox import Blackbox
 from edged.app.daemon import Daemon
-from edged.app.supervision import OUTBOX, RECORDER
+from edged.app.supervision import INTAKE, OUTBOX, RECORDER
 from edged.config.load import load
 from edged.loop import Inbox
 from edged.observe.engine import EVENTS, RECONCILE
@@ -222,7 +222,7 @@ class Rig:
         patch.setattr(composition, "lazy_artifacts", lambda *_: before("Artifacts", Artifacts()))
         patch.setattr(composition, "SocketProber", lambda: before("Prober", Prober()))
         patch.setattr(composition, "SystemdServices", lambda: before("Services", Services()))
-        patch.setattr(reporting, "PahoBroker", lambda *args: before("Broker", Broker(*args)))
+        patch.setattr(reporting, "PahoBroker", lambda *args, **_: before("Broker", Broker(*args[:6])))
 
         class Host(composition.LocalHost):
             def usage(self, container_id: str, pid: int | None) -> Usage:
@@ -252,7 +252,9 @@ class Rig:
         if self.gate.method not in ("spool", "history"):  # stopping a server takes up to half a second
             idle = SimpleNamespace(start=lambda: None, stop=lambda: None)
             patch.setattr(composition, "HttpServer", SimpleNamespace(unix=lambda *_: idle, tcp=lambda *_: idle))
-        patch.setattr(composition, "rhythms", lambda _: dict.fromkeys((RECORDER, OUTBOX, EVENTS, RECONCILE), 60.0))
+        patch.setattr(
+            composition, "rhythms", lambda _: dict.fromkeys((RECORDER, INTAKE, OUTBOX, EVENTS, RECONCILE), 60.0)
+        )
         patch.setattr("edged.act.runner.SLACK", 0.1)
         patch.setattr("edged.report.recorder.TIDY_EVERY", 0.1)
         patch.setattr("edged.report.recorder.RETRY", 0.1)

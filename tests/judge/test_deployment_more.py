@@ -293,7 +293,8 @@ def test_a_repeated_command_gets_the_stored_answer_and_does_nothing() -> None:
     for _ in range(2):
         world.run(5.0).forget()
         world.command("model.deploy", identity="x1", app="a", bundle="/bundle.tar")
-        assert world.events(CommandAnswered) == [answer] and not world.asked and world.over()
+        assert world.events(CommandAnswered) == [replace(answer, request={"repeated": True})]
+        assert not world.asked and world.over()
         world.restart_edged()
     world.command("model.deploy", identity="x2", app="b", bundle="/bundle.tar")
     world.command("model.deploy", identity="x2", app="a", bundle="/bundle.tar")

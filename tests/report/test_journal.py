@@ -18,6 +18,7 @@ FILL: dict[str, Any] = {
     "status": "succeeded",
     "by": "edged",
     "state": "undone",
+    "change": "added",
 }
 
 
