@@ -139,7 +139,7 @@ class DockerEngine:
                 ipv4_address=endpoint.ipv4 or None,
                 ipv6_address=endpoint.ipv6 or None,
                 aliases=list(endpoint.aliases) or None,
-                links=list(endpoint.links) or None,
+                links=[(name, alias or None) for name, _, alias in (link.partition(":") for link in endpoint.links)],
                 driver_opt=endpoint.options or None,
             ),
             timeout,

@@ -65,7 +65,7 @@ class EvidenceFolder:
         try:
             # Never through a link: what it leads to is no record.
             descriptor = os.open(self._folder / f"{name}{_SUFFIX}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with open(descriptor, "rb") as file:
+            with os.fdopen(descriptor, "rb") as file:
                 packed = file.read(_MOST + 1)
             inflate = zlib.decompressobj(wbits=31)
             content = inflate.decompress(packed, _MOST)

@@ -1,7 +1,7 @@
 """Commands that ask for more than fits into one answer: a worker gets it, and it goes out in pieces.
 
-Nothing of it is kept: neither in the state nor in the journal. The pieces of a command from the broker are events, which
-is how they reach the console; those of a local one go to its caller only.
+Nothing of it is kept: neither in the state nor in the journal. The pieces of a command from the broker are events: so
+they reach the console. Those of a local one go to its caller only.
 """
 
 from __future__ import annotations

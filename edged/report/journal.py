@@ -143,6 +143,12 @@ def sentence(event: ev.Event) -> str:
         case ev.CommandAnswered():
             code = f" [{event.reason}]" if event.reason else ""
             return f"{who}: command {event.command} by {event.origin} {event.status}{code}: {event.message}"
+        case ev.CommandsRefused():
+            return f"{event.count} orders from the broker refused [{event.code}]: {event.message}"
+        case ev.KeysChanged():
+            by = f" by {event.origin}" if event.origin else ""
+            change = {"added": "trusted from now on", "revoked": "revoked", "file": "changed with the trust file"}
+            return f"keys {', '.join(event.keys)} {change[event.change]}{by}"
         case ev.DeploymentChanged():
             what = " ".join(part for part in (event.kind, event.name, event.version) if part)
             code, why = (f" [{event.code}]" if event.code else ""), (f": {event.reason}" if event.reason else "")

@@ -7,8 +7,20 @@ from typing import Any, ClassVar, Literal
 from .command_events import CommandAnswered, CommandPiece, CommandsRefused, KeysChanged
 from .deployments import GateCheck
 from .event import Event, Severity
+from .people_events import AlertAcknowledged, IsolationChanged, NoteTaken
 
-__all__ = ["AnyEvent", "CommandAnswered", "CommandPiece", "CommandsRefused", "Event", "KeysChanged", "Severity"]
+__all__ = [
+    "AlertAcknowledged",
+    "AnyEvent",
+    "CommandAnswered",
+    "CommandPiece",
+    "CommandsRefused",
+    "Event",
+    "IsolationChanged",
+    "KeysChanged",
+    "NoteTaken",
+    "Severity",
+]
 
 
 class EdgedStarted(Event, frozen=True, kw_only=True):
@@ -160,38 +172,6 @@ class MaintenanceChanged(Event, frozen=True, kw_only=True):
     """How long it is to last (on) or has lasted (off)."""
 
     type: ClassVar[str] = "maintenance.changed"
-
-
-class IsolationChanged(Event, frozen=True, kw_only=True):
-    """An app was cut off from its networks while it runs, or connected again."""
-
-    state: Literal["isolated", "again", "failed", "rejoined"]
-    """``again``: it had come back to a network, by a restart or a person's hand."""
-    by: str
-    networks: tuple[str, ...] = ()
-    reason: str = ""
-
-    type: ClassVar[str] = "isolation.changed"
-
-
-class AlertAcknowledged(Event, frozen=True, kw_only=True):
-    """A person has seen it and takes care."""
-
-    name: str
-    severity: Severity
-    by: str
-    note: str = ""
-
-    type: ClassVar[str] = "alert.acknowledged"
-
-
-class NoteTaken(Event, frozen=True, kw_only=True):
-    """What a person wants to be remembered."""
-
-    text: str
-    by: str
-
-    type: ClassVar[str] = "note.taken"
 
 
 class ConfigReloaded(Event, frozen=True, kw_only=True):

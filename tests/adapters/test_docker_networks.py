@@ -66,7 +66,8 @@ def test_modes_without_a_network_of_ones_own(engine: Engine, adapter: DockerEngi
 
 
 def test_odd_answers_are_left_out() -> None:
-    for odd in (None, [], {"HostConfig": 1, "NetworkSettings": {"Networks": []}}):
+    odds: tuple[object, ...] = (None, [], {"HostConfig": 1, "NetworkSettings": {"Networks": []}})
+    for odd in odds:
         assert to_networks(odd) == ("", ())
     told = {
         "Id": "0123456789abcdef",

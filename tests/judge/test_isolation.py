@@ -59,6 +59,10 @@ def answers(w: World) -> list[tuple[str, str]]:
     return [(e.status, e.reason) for e in w.events(CommandAnswered)]
 
 
+def severity(w: World) -> str | None:
+    return w.app("a").kept.alerts["AppIsolated"].severity
+
+
 def isolated(**more: Any) -> tuple[World, Cables]:
     w, cables = world(**more)
     w.command("isolate", app="a").run(1.0)
@@ -79,7 +83,7 @@ def test_evidence_first_then_a_look_then_the_cut() -> None:
 
 
 def test_what_it_was_connected_to_is_on_disk_before_the_cut() -> None:
-    w, cables = world()
+    w, _ = world()
     w.command("isolate", app="a")
     w.until(lambda: w.actions("a")[-1:] == ["Isolate"], 1.0)
     assert b"172.30.0.9" in w.disk["app/a"] and b"detector" in w.disk["app/a"]
@@ -170,14 +174,11 @@ def test_a_step_that_never_comes_back_fails_and_is_tried_again() -> None:
     w, cables = world()
     w.lost.add("Isolate")
     w.command("isolate", app="a").run(50.0)
-    assert (
-        answers(w)[-1] == ("failed", "not_isolated")
-        and w.state.apps["a"].kept.alerts["AppIsolated"].severity == "critical"
-    )
+    assert answers(w)[-1] == ("failed", "not_isolated") and severity(w) == "critical"
     w.lost.clear()
     w.busy.clear()
     w.run(60.0)
-    assert not cables.now and w.state.apps["a"].kept.alerts["AppIsolated"].severity == "warning"
+    assert not cables.now and severity(w) == "warning"
 
 
 def test_an_undoing_that_fails_goes_on_until_it_works_or_is_given_up() -> None:

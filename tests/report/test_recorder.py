@@ -13,7 +13,7 @@ from edged.ports import Batch, StorageError
 from edged.report import recorder as module
 from edged.report.recorder import Output, Recorder, Sinks
 from edged.vocabulary.actions import StartContainer
-from edged.vocabulary.events import CommandAnswered, EdgedStopping, Event
+from edged.vocabulary.events import CommandAnswered, CommandPiece, EdgedStopping, Event
 from edged.vocabulary.facts import Fact, StorageSeen
 
 
@@ -213,3 +213,13 @@ def test_turns_close_together_are_one_transaction(bench: Bench) -> None:
     bench.send("d")
     assert len(bench.faulty.batches) == 1 and bench.store.load_state() == {"k": b"2"}
     assert bench.stored() == ["1:a", "2:b", "3:c", "4:d"]
+
+
+def test_what_only_its_caller_gets_is_neither_stored_nor_logged(bench: Bench) -> None:
+    def piece(origin: str) -> CommandPiece:
+        return CommandPiece(subject="app", id="cmd", command="logs.get", origin=origin, status="running")
+
+    bench.recorder.submit(Output(wall=2.0, now=1.0, events=(piece("local:uid=1(ann)"), piece("key:ops"))))
+    assert bench.recorder.flush(5.0)
+    assert bench.log == ["answer cmd", "answer cmd", "kick"]
+    assert [row.topic for row in bench.store.history(0.0, (), 10)] == ["res/logs.get/cmd"]

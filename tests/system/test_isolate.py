@@ -49,6 +49,13 @@ def test_cut_off_kept_so_over_restarts_and_connected_again(engine: Engine, edged
     assert [a["name"] for a in status["alerts"] if a["subject"] == "worker"] == ["AppIsolated"]
     assert sorted(status["apps"]["worker"]["isolated"]["networks"]) == ["other", "plant"]
 
+    said = verb(daemon, "alerts", "ack", "AppIsolated", "worker", "--note", "the vendor looks into it")
+    assert said.returncode == 0 and "is acknowledged" in said.stdout, said
+    shown = verb(daemon, "alerts").stdout
+    assert "acknowledged by local:" in shown and "the vendor looks into it" in shown
+    assert verb(daemon, "alerts", "ack", "AppDown", "worker").returncode == 3
+    assert verb(daemon, "alerts", "ack", "AppDown").returncode == 2
+
     daemon.kill()
     engine.client.connect_container_to_network(identity, "plant")
     daemon.start()
