@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -37,11 +38,12 @@ class FleetScene(Account):
             self.stage.environment(key, eve=eve),
         )
         said = []
-        for found in objects(lines(child, within)):
-            said.append(found)
-            if text := about(found):
-                stamp = found.get("time", "") if isinstance(found, dict) else ""
-                self.say("answered", text, datetime.fromisoformat(stamp).timestamp() if stamp else None)
+        with closing(lines(child, within)) as printed:
+            for found in objects(printed):
+                said.append(found)
+                if text := about(found):
+                    stamp = found.get("time", "") if isinstance(found, dict) else ""
+                    self.say("answered", text, datetime.fromisoformat(stamp).timestamp() if stamp else None)
         return child.code, said
 
     def moments(self, types: tuple[str, ...], since: float, *members: Member) -> float | None:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -162,8 +162,8 @@ def run(command: list[str], environment: Mapping[str, str] | None = None) -> tup
     return done.returncode, done.stdout.strip()
 
 
-def lines(child: Child, within: float) -> Iterator[str]:
-    """What it prints, as it prints it, until it ends. It is ended when it takes too long, or nobody reads on."""
+def lines(child: Child, within: float) -> Generator[str, None, None]:
+    """What it prints, as it prints it, until it ends. It is ended when it takes too long, and by ``close``."""
     deadline = time.monotonic() + within
     try:
         with child.output.open() as printed:

@@ -20,6 +20,7 @@ from .processes import Broker, Daemon, for_anybody, free_ports, mosquitto, wait
 from .timeline import Timeline
 
 READY_WITHIN = 30.0
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Standing:
@@ -53,15 +54,16 @@ class Standing:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """^C has to wait. It only ever disturbs the main thread."""
+    """^C has to wait, and so has whoever else wants an end. Only the main thread is ever disturbed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Stage(Standing):
