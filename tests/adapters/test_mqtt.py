@@ -37,7 +37,7 @@ class Client:
         self.reasons: list[str] = []
         self.unfit: list[bool] = []
         self.answers: list[tuple[int, int, str]] = []
-        self.messages: list[tuple[str, bytes]] = []
+        self.messages: list[tuple[str, bytes, int, bool]] = []
         self.broker = PahoBroker(
             Mqtt(url=url, **options),
             "press-7",
@@ -168,14 +168,39 @@ def test_commands_sent_meanwhile_arrive(
     console = read("nothing")
     console.publish("edged/v1/press-7/cmd/restart/1", b"now")
     until(lambda: client.messages)
+    client.broker.acknowledge(client.messages[0][2])
+    until(lambda: "Received PUBACK from edged-press-7" in broker.log)
     client.broker.stop(None, 2.0)
     console.publish("edged/v1/press-7/cmd/restart/2", b"later")
     again = connect(broker.url, subscriptions=("edged/v1/press-7/cmd/#",))
     until(lambda: again.messages)
-    assert client.messages + again.messages == [
+    assert [one[:2] for one in client.messages + again.messages] == [
         ("edged/v1/press-7/cmd/restart/1", b"now"),
         ("edged/v1/press-7/cmd/restart/2", b"later"),
     ]
+
+
+def test_what_was_not_acknowledged_comes_again_and_says_so(
+    broker: Mosquitto, read: Callable[..., Reader], connect: Callable[..., Client]
+) -> None:
+    options = {"subscriptions": ("edged/v1/press-7/cmd/#",)}
+    client = connect(broker.url, **options)
+    client.connected()
+    read("nothing").publish("edged/v1/press-7/cmd/restart/1", b"now")
+    until(lambda: client.messages)
+    client.broker.drop(1, "test")
+    until(lambda: len(client.messages) == 2, what="the message once more")
+    (_, _, first, before), (_, data, second, again) = client.messages
+    assert (before, again, data) == (False, True, b"now") and first != second
+    client.broker.acknowledge(first)  # of a connection that is gone: nothing happens
+    client.broker.acknowledge(second)
+    until(lambda: "Received PUBACK from edged-press-7" in broker.log)
+    client.broker.stop(None, 2.0)
+    third = connect(broker.url, **options)
+    third.connected()
+    read("nothing").publish("edged/v1/press-7/cmd/restart/2", b"next")
+    until(lambda: third.messages)
+    assert third.messages[0][1] == b"next"
 
 
 def test_a_failing_callback_does_not_end_the_connection(
@@ -237,6 +262,7 @@ def test_an_orderly_stop_publishes_the_last_word_and_no_will(
     assert not client.broker.alive
     assert client.reasons == ["stopped"]
     until(lambda: "edged-press-7 disconnected" in broker.log)
+    until(lambda: reader.payloads(STATUS))
     assert reader.payloads(STATUS) == [b"stopping"]
 
 
