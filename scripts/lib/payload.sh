@@ -85,5 +85,5 @@ add_files() {
     local share=$1/share/edged doc=$1/share/doc/edged
     mkdir -p "$share" "$doc"
     cp packaging/switch packaging/uninstall systemd/edged.service "$share"
-    cp README.md CHANGELOG.md docs/alerts.md config/edged.yaml "$doc"
+    cp -r README.md CHANGELOG.md docs/alerts.md config/edged.yaml config/trust.yaml config/mosquitto "$doc"
 }
