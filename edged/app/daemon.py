@@ -14,7 +14,6 @@ import msgspec
 from .. import __version__
 from ..act import Tools
 from ..act.runner import ActionRunner
-from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
@@ -30,8 +29,6 @@ from ..durable import Differ, Ending, restore
 from ..loop import Inbox, Loop
 from ..observe import World
 from ..observe.engine import EngineWatcher
-from ..observe.intake import Intake
-from ..observe.reception import Reception
 from ..observe.runner import JobRunner
 from ..ports import PortError
 from ..report import audit
@@ -107,18 +104,7 @@ class Daemon(Wiring):
             self._inbox.post,
             lambda: self._save({"clock": self._clock.record().encode()}),
         )
-        self._intake = Intake(
-            Reception(
-                config.device.id,
-                lambda: self._snapshot.state.authority.keys,
-                self._clock,
-                self._inbox.post,
-                ed25519.verify,
-            ),
-            self._clock,
-            lambda receipt: self._reporting.acknowledge(receipt),
-            lambda: self._snapshot.state.engine.listed,
-        )
+        self._intake = self._new_intake(config.device.id)
         self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status, self._intake.offer)
         prober = SocketProber()
         self._runner = JobRunner(

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ..act.runner import ActionRunner
+from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
 from ..adapters.incoming import Incoming
 from ..adapters.store import SqliteStore
@@ -17,6 +18,7 @@ from ..config.load import Loaded
 from ..loop import Hands, Inbox, Loop
 from ..observe.engine import EngineWatcher
 from ..observe.intake import Intake
+from ..observe.reception import Reception
 from ..observe.runner import JobRunner
 from ..ports import Batch, StorageError
 from ..report import journal
@@ -71,6 +73,17 @@ class Wiring:
             self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
         except StorageError as error:
             log.error("%s", error)
+
+    def _new_intake(self, device: str) -> Intake:
+        reception = Reception(
+            device, lambda: self._snapshot.state.authority.keys, self._clock, self._inbox.post, ed25519.verify
+        )
+        return Intake(
+            reception,
+            self._clock,
+            lambda receipt: self._reporting.acknowledge(receipt),
+            lambda: self._snapshot.state.engine.listed,
+        )
 
     def _sinks(self) -> Sinks:
         return Sinks(
