@@ -184,7 +184,7 @@ def step(rollout: Rollout, seen: Callable[[str], Seen], elapsed: float) -> tuple
         entries[entry.device] = new
     rollout = replace(rollout, entries=entries)
     if rollout.stage != "halting" and rollout.failures > rollout.terms.max_failures:
-        why = f"{rollout.failures} devices failed; at most {rollout.terms.max_failures} may"
+        why = f"devices that failed: {rollout.failures}; at most {rollout.terms.max_failures} may"
         rollout = replace(rollout, stage="halting", since=rollout.clock, reason=why)
     rollout, send = _advance(rollout, seen)
     return rollout, ask + send

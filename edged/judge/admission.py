@@ -95,7 +95,7 @@ def _sender(key: TrustedKey | None, order: Order, fact: OrderReceived, config: C
     if command is None:
         return Refusal("unknown_type", f"there is no command {order.type}; meta lists those that there are")
     if RANK[key.role] < RANK[command.role]:
-        why = f"the key {key.id} is a {key.role}'s, and {order.type} needs the role {command.role}"
+        why = f"the key {key.id} has the role {key.role}, and {order.type} needs {command.role}"
         return Refusal("role", why)
     return None
 
