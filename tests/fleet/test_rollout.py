@@ -62,7 +62,7 @@ def test_it_stops_itself_and_waits_for_those_under_way() -> None:
     assert (rollout.stage, sent) == ("halting", [])
     rollout = told(told(rollout, under_way[2], "succeeded"), under_way[3], "succeeded")
     rollout, sent = step(rollout, lambda _: WELL, 1.0)
-    assert (rollout.stage, sent) == ("halted", []) and "2 devices failed; at most 1 may" in rollout.reason
+    assert (rollout.stage, sent) == ("halted", []) and "devices that failed: 2; at most 1 may" in rollout.reason
     assert rollout.counts == Counter(pending=6, succeeded=2, failed=1, rejected=1)
     assert step(rollout, lambda _: WELL, 1e6) == (rollout, [])
 

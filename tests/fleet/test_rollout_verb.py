@@ -54,7 +54,7 @@ def test_it_halts_by_itself(fleet: SimulatedFleet, verbs: Verbs) -> None:
     done = verbs.call(*ROLLOUT, "--max-failures", "1", "--at-once", "2")
     assert done.returncode == 1, done.stdout + done.stderr
     # The wave of one, then two of the next wave at once: three failed, nobody else was touched.
-    assert "halted: 3 failed, 7 pending; 3 devices failed; at most 1 may" in done.stdout
+    assert "halted: 3 failed, 7 pending; devices that failed: 3; at most 1 may" in done.stdout
     assert sum(bool(device.done) for device in fleet.devices.values()) == 3
     assert "[gate]: p95 is worse than before; rolled back" in done.stdout
 
