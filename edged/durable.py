@@ -212,9 +212,9 @@ def _again(kept: Kept) -> Deployment | None:
 
 
 def _step_again(kept: Kept) -> Isolation | None:
-    """Every step may be carried out again."""
+    """Every step may be carried out again; and nobody has looked at its networks meanwhile."""
     isolation = kept.isolation
-    return None if isolation is None else replace(isolation, action_id="")
+    return None if isolation is None else replace(isolation, action_id="", checked_at=0.0)
 
 
 def _unattended(kept: Kept) -> Kept:

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 # Set before anything imports onnxruntime: it would phone home otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
@@ -12,3 +14,10 @@ pytest_plugins = [
     "tests.fixtures.machine",
     "tests.fixtures.unit",
 ]
+
+SLOW = ("tests/system/", "tests/fleet/", "tests/broker/", "tests/app/", "tests/adapters/test_artifacts")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: next((i for i, part in enumerate(SLOW) if item.nodeid.startswith(part)), len(SLOW)))
