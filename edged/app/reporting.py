@@ -87,6 +87,12 @@ class Reporting:
         if pair is not None:
             pair[0].acknowledge(receipt)
 
+    def bring_again(self, receipt: int) -> None:
+        """With the next connection the broker sends everything again that this one has not acknowledged."""
+        pair = self._pair
+        if pair is not None:
+            pair[0].drop(receipt >> 16, "what came in did not fit")
+
     def hurry(self) -> None:
         """A password or certificate may have been changed, in its file: tries to connect at once."""
         pair = self._pair

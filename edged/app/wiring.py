@@ -82,6 +82,7 @@ class Wiring:
             reception,
             self._clock,
             lambda receipt: self._reporting.acknowledge(receipt),
+            lambda receipt: self._reporting.bring_again(receipt),
             lambda: self._snapshot.state.engine.listed,
         )
 

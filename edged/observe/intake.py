@@ -18,8 +18,10 @@ from .reception import Reception
 
 log = logging.getLogger(__name__)
 
-BOUND = 2000
-"""Messages that wait here. The broker holds back more than it may have without acknowledgement anyway."""
+BOUND, BOUND_BYTES = 5000, 8 * 2**20
+"""What waits here at most. A broker should hold back what it has no receipts for; mosquitto 2.0.11 does not always."""
+AGAIN_EVERY = 30.0
+"""Seconds between two connections that are broken since what came did not fit."""
 PATIENCE = 5.0
 """Seconds that orders wait at the start: one that came while edged was away would else be about unknown apps."""
 
@@ -30,15 +32,22 @@ class Intake:
         reception: Reception,
         clock: Clock,
         acknowledge: Callable[[int], None],
+        again: Callable[[int], None],
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``acknowledge`` gives a receipt back, from any thread.
+        """``acknowledge`` gives a receipt back, from any thread. ``again`` has the broker bring everything again that
+        was not acknowledged of the connection that this receipt is of.
 
         ``ready``: the containers are known; what comes before waits for that, but not for longer than ``PATIENCE``.
         """
         self._reception, self._clock, self._acknowledge, self._ready = reception, clock, acknowledge, ready
+        self._again = again
         self._waiting: deque[tuple[str, bytes, int, bool]] = deque()
         self._wake = threading.Condition()
+        self._bytes = 0
+        self._left_out = 0
+        """Receipt of a message that did not fit; 0: all did."""
+        self._again_at = 0.0
         self._stopped = False
         self.last_beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="edged-orders", daemon=True)
@@ -49,12 +58,17 @@ class Intake:
     def offer(self, topic: str, data: bytes, receipt: int, again: bool = False) -> None:
         """For the broker's thread. ``again``: the broker says that it has sent this before.
 
-        What does not fit is not acknowledged: the broker brings it again.
+        What does not fit is not acknowledged: the broker brings it again with the next connection.
         """
         with self._wake:
-            if len(self._waiting) < BOUND and not self._stopped:
-                self._waiting.append((topic, data, receipt, again))
-                self._wake.notify()
+            if self._stopped:
+                return
+            if len(self._waiting) >= BOUND or self._bytes + len(data) > BOUND_BYTES:
+                self._left_out = receipt
+                return
+            self._bytes += len(data)
+            self._waiting.append((topic, data, receipt, again))
+            self._wake.notify()
 
     def stop(self, timeout: float) -> None:
         """What still waits is not acknowledged, and comes again with the next connection."""
@@ -76,13 +90,26 @@ class Intake:
                 if self._stopped:
                     break
                 message = self._waiting.popleft() if self._waiting else None
+                self._bytes -= len(message[1]) if message is not None else 0
             self.last_beat = time.monotonic()
-            if message is not None and self._reception.take(*message).order is None:
+            if message is None:
+                self._make_up()
+            elif self._reception.take(*message).order is None:
                 self._acknowledge(message[2])
             if self._reception.flush_at and self._clock.now() >= self._reception.flush_at:
                 self._reception.flush()
         self._reception.flush()
 
+    def _make_up(self) -> None:
+        """All that fitted is dealt with: now there is room for what did not."""
+        now = time.monotonic()
+        if self._left_out and now >= self._again_at:
+            log.warning("commands came faster than they could be taken: the broker is asked to bring the rest again")
+            self._again_at = now + AGAIN_EVERY
+            receipt, self._left_out = self._left_out, 0
+            self._again(receipt)
+
     def _pause(self) -> float:
         due = self._reception.flush_at
-        return min(5.0, max(0.01, due - self._clock.now())) if due else 5.0
+        longest = 5.0 if not self._left_out else min(5.0, max(0.01, self._again_at - time.monotonic()))
+        return min(longest, max(0.01, due - self._clock.now())) if due else longest

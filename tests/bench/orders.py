@@ -136,7 +136,7 @@ def rate(engine: Engine, folder: Path, count: int) -> list[Figure]:
         cpu, at = cpu_seconds(daemon.process.pid), time.monotonic()
         for _, where, data in messages:
             console.publish(where, data)
-        until(lambda: console.finals >= count, 300.0, f"{count} results, only {console.finals}")
+        until(lambda: console.finals >= count, 120.0, f"{count} results, only {console.finals}")
         seconds = time.monotonic() - at
         cpu = cpu_seconds(daemon.process.pid) - cpu
     note = f"end to end {count / seconds:.0f}/s on this machine, {1e6 * cpu / count:.0f} us of edged's CPU each"
