@@ -146,10 +146,10 @@ def rate(engine: Engine, folder: Path, count: int) -> list[Figure]:
 class Flood:
     """Forged orders as fast as the broker takes them."""
 
-    def __init__(self, broker: Mosquitto) -> None:
+    def __init__(self, broker: Mosquitto, device: str) -> None:
         self.sent = 0
         forger = Sender("ops", number=77)
-        self._messages = [self._forged(forger) for _ in range(50)]
+        self._messages = [self._forged(forger, device) for _ in range(50)]
         self._client = Client(CallbackAPIVersion.VERSION2, "flood", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.max_inflight_messages = 1000
         self._client.connect("127.0.0.1", broker.port)
@@ -159,10 +159,10 @@ class Flood:
         self._thread.start()
 
     @staticmethod
-    def _forged(forger: Sender) -> tuple[str, bytes]:
+    def _forged(forger: Sender, device: str) -> tuple[str, bytes]:
         forger.wall = time.time()
-        order = forger.order("restart", DEVICE, args={"app": "worker"})
-        return topic(order, DEVICE), forger.sign(order)
+        order = forger.order("restart", device, args={"app": "worker"})
+        return topic(order, device), forger.sign(order)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -180,7 +180,9 @@ class Flood:
 
 
 def flood(engine: Engine, folder: Path, count: int) -> list[Figure]:
-    """A real order in the middle of forged ones, and a crash in the middle of them."""
+    """A real order in the middle of forged ones, and a crash in the middle of them. The floor is a crash while the same
+    flood goes to a device that is not there: what broker and forger take from this machine is not edged's.
+    """
     mark = folder / "mark"
     mark.mkdir()
     engine.run("worker", *MARK, mounts=[f"{mark}:/mark"])
@@ -192,23 +194,22 @@ def flood(engine: Engine, folder: Path, count: int) -> list[Figure]:
         begun = time.monotonic()
         for number in range(count):
             for flooded in (False, True) if number % 2 else (True, False):
-                attack = Flood(broker) if flooded else None
+                attack = Flood(broker, DEVICE if flooded else "nobody")
                 time.sleep(1.5)
-                if attack is not None:
+                if flooded:
                     identity, where, data = _signed("maintenance.set", app="other", on=True, seconds=9.0, why="b")
                     at = console.publish(where, data)
                     console.wait(identity, 1)
                     delays.append(console.answers[identity][0][1] - at)
                 times[flooded].append(kill_to_start(engine, "worker", mark / "started"))
-                if attack is not None:
-                    attack.stop()
-                    sent += attack.sent
+                attack.stop()
+                sent += attack.sent if flooded else 0
                 daemon.wait_state("worker", "healthy")
                 time.sleep(1.0)
         seconds = time.monotonic() - begun
     quiet, loud = median(times[False]), median(times[True])
-    told = f"{sent} forged ones, {sent / seconds:.0f}/s on average"
-    note = f"median {1000 * loud:.0f} ms in the flood, {1000 * quiet:.0f} ms without"
+    told = f"{sent} forged ones, about {2 * sent / seconds:.0f}/s"
+    note = f"median {1000 * loud:.0f} ms in the flood, {1000 * quiet:.0f} ms in one that is for nobody"
     return [
         Figure("flood of forged orders: a real one accepted (worst)", max(delays), 1.0, "s", count, None, told),
         Figure("flood of forged orders: recovery, ratio to none", loud / quiet, 1.1, "x", count, 1.0, note),
