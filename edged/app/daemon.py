@@ -56,8 +56,8 @@ log = logging.getLogger(__name__)
 OVERLAP = 2.0
 """Seconds of the engine's history that are asked for twice: something may have been under way at the end."""
 SWITCH = 0.001
-"""Seconds after which a busy thread lets another one go on. A recovery changes threads six times: Python's usual 5 ms each
-time are felt while commands pour in."""
+"""Seconds after which a busy thread lets another one go on. A recovery changes threads six times: Python's usual 5 ms
+each are felt while commands pour in."""
 STOP_SECONDS = 4.0
 """All of the shutdown together; systemd and the contract allow 5."""
 
