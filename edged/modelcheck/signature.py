@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import numpy as np
+
 from .runtime import Arrays
 from .types import Port, Problem
 
@@ -44,6 +46,16 @@ def arrays(wanted: Sequence[Port], given: Arrays) -> Iterator[str]:
         )
         if dtype != port.dtype or not fits:
             yield f"{port.name!r} is {dtype} {show(array.shape)}, the manifest says {port.dtype} {show(port.shape)}"
+
+
+def made_up(wanted: Sequence[Port]) -> Arrays:
+    """Values of these ports, when nobody gives any: zeros and empty strings, free dimensions of length 1."""
+    found: Arrays = {}
+    for port in wanted:
+        shape = tuple(dim if isinstance(dim, int) else 1 for dim in port.shape)
+        text = port.dtype == "string"
+        found[port.name] = np.full(shape, "", dtype=object) if text else np.zeros(shape, dtype=port.dtype)
+    return found
 
 
 def show(shape: Sequence[int | str]) -> str:

@@ -11,7 +11,7 @@ from msgspec import structs
 from onnx import save_model
 
 from edged.adapters.model_check import ChildRuntime
-from edged.modelcheck.types import Golden, ModelCheck, ModelVerdict, Port, enough_memory
+from edged.modelcheck.types import Budgets, Golden, ModelCheck, ModelVerdict, Port, enough_memory
 
 from .bundles import DOUBLE, MIB, X, bundle, filled, model, sized, slow, weighted
 from .conftest import Check
@@ -232,3 +232,16 @@ def test_weights_count_as_session(check: Check, tmp_path: Path) -> None:
     verdict = check(bundle(tmp_path, weighted(0.0, 8 * MIB), arrays={"x": X, "y": X}))
     assert verdict.ok, verdict
     assert verdict.memory is not None and 30 * MIB < verdict.memory.session <= verdict.memory.peak
+
+
+def test_without_golden_vectors_it_must_load_and_run_within_its_budgets(check: Check, tmp_path: Path) -> None:
+    none = Golden(file="", rtol=0.0, atol=0.0)
+    verdict = check(structs.replace(bundle(tmp_path), golden=none))
+    assert verdict.ok, verdict
+    assert verdict.latency is not None and verdict.latency.rows == 1 and verdict.memory is not None
+    late = check(
+        structs.replace(bundle(tmp_path, slow(400)), golden=none, budgets=Budgets(p95=1e-6, memory=MIB * 4096))
+    )
+    assert codes(late) == ["latency"]
+    other = (Port(name="z", dtype="float32", shape=("batch", 3)),)
+    assert "inputs" in codes(check(structs.replace(bundle(tmp_path, inputs=other), golden=none)))
