@@ -1,0 +1,76 @@
+"""Inputs of a model, counted: what they were when it was trained, and what they are now. No row is ever kept.
+
+Bins of a numeric feature: below the first edge, between the edges, above the last one. ``edges`` are the inner quantiles
+of the training data, so each bin held about the same share. Bins of a categorical one: its labels in order, then everything
+else. Missing values (absent, null, NaN) are counted beside the bins; infinite ones fall into the outer bins and are counted.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+FeatureKind = Literal["numeric", "categorical"]
+
+
+class FeatureReference(Struct, frozen=True, kw_only=True):
+    """One feature as the training data had it."""
+
+    name: str
+    kind: FeatureKind
+    edges: tuple[float, ...] = ()
+    """Of a numeric one, ascending, all different."""
+    labels: tuple[str, ...] = ()
+    """Of a categorical one."""
+    shares: tuple[float, ...]
+    """Of all values that are there, by bin: one more than edges or labels. They add up to 1."""
+    missing: float = 0.0
+    """Share of rows without a value."""
+    mean: float = 0.0
+    scale: float = 0.0
+    """Standard deviation; 0: constant."""
+    low: float = 0.0
+    high: float = 0.0
+    """The smallest and the largest finite value."""
+    autocorrelation: float = 0.0
+    """Of neighbouring rows (lag 1)."""
+    n: int = 0
+    """Values that are there."""
+
+
+class Reference(Struct, frozen=True, kw_only=True):
+    """``reference.json`` of a bundle, or what edged learned itself."""
+
+    format: Literal[1] = 1
+    features: tuple[FeatureReference, ...]
+    rows: int = 0
+    learned: bool = False
+    """By edged on this device, from the first rows it saw."""
+
+
+class Block(Struct, frozen=True):
+    """A short run of neighbouring rows of one numeric feature, for changes that come fast."""
+
+    n: int
+    mean: float
+    m2: float
+    """Sum of squared differences from the mean."""
+
+
+class FeatureCounts(Struct, frozen=True, kw_only=True):
+    """One feature within a batch of rows."""
+
+    counts: tuple[int, ...]
+    """By bin, as in ``FeatureReference.shares``."""
+    missing: int = 0
+    infinite: int = 0
+    outside: int = 0
+    """Finite values below ``low`` or above ``high`` of the reference."""
+    blocks: tuple[Block, ...] = ()
+    lagged: float = 0.0
+    """Sum over neighbouring rows of (x - reference mean) * (x before - reference mean) / scale squared …"""
+    pairs: int = 0
+    """… and how many there were."""
+    longest_run: int = 0
+    """Equal values in a row, up to now: a sensor that is stuck."""
