@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from .config import Config
 from .vocabulary.deployments import Deployment
+from .vocabulary.inputs import Inputs
 from .vocabulary.state import (
     Alert,
     Answered,
@@ -58,6 +59,7 @@ def sections(state: State) -> dict[str, Any]:
     parts: dict[str, Any] = {f"app/{name}": kept for name, kept in state.remembered.items()}
     parts.update({f"app/{name}": app.kept for name, app in state.apps.items()})
     parts.update({f"dependency/{name}": d.alerts for name, d in state.dependencies.items()})
+    parts.update({f"inputs/{name}": inputs for name, inputs in state.inputs.items()})
     parts["host"] = state.host.alerts
     parts["engine"] = state.engine
     if state.config.trial is not None:
@@ -71,6 +73,8 @@ def encode(part: Any) -> bytes:
     """One part as stored."""
     if isinstance(part, Kept):
         return _encode(replace(part, alerts=shown(part.alerts)))
+    if isinstance(part, Inputs):
+        return _encode(replace(part, reference=None, verdicts=None))
     if isinstance(part, Trial | CommandState | Answered):
         return _encode(part)
     if isinstance(part, EngineState):
@@ -78,7 +82,7 @@ def encode(part: Any) -> bytes:
     return _encode(shown(part))
 
 
-DURABLE = ("app", "dependency", "host", "engine", "trial", "command", "answer")
+DURABLE = ("app", "inputs", "dependency", "host", "engine", "trial", "command", "answer")
 """What keys begin with, up to a slash."""
 
 
@@ -130,6 +134,11 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         dependencies={
             name: DependencyState(name, alerts=_decode(stored.get(f"dependency/{name}", b""), dict[str, Alert], {}))
             for name in {*config.dependencies, *(k.partition("/")[2] for k in stored if k.startswith("dependency/"))}
+        },
+        inputs={
+            key.partition("/")[2]: _decode(value, Inputs, Inputs())
+            for key, value in stored.items()
+            if key.startswith("inputs/")
         },
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         config=ConfigState(trial=trial),

@@ -10,5 +10,6 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.edged",
     "tests.fixtures.machine",
+    "tests.fixtures.prometheus",
     "tests.fixtures.unit",
 ]

@@ -18,6 +18,7 @@ from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
+from ..adapters.inputs.opening import LocalInputs
 from ..adapters.lazy_artifacts import lazy_artifacts
 from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
@@ -29,6 +30,7 @@ from ..durable import Differ, Ending, restore
 from ..loop import Inbox, Loop
 from ..observe import World
 from ..observe.engine import EngineWatcher
+from ..observe.intake import Intakes
 from ..observe.runner import JobRunner
 from ..ports import PortError
 from ..report.answers import Answers
@@ -104,8 +106,25 @@ class Daemon(Wiring):
         )
         self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status)
         prober = SocketProber()
+        self._intakes = Intakes(LocalInputs(self._folder, prober, lambda: self._loaded.config), self._clock)
+        artifacts = lazy_artifacts(
+            self._folder,
+            self._engine,
+            prober,
+            lambda: self._loaded.config.commands.trust,
+            config.device.id,
+            self._clock.wall,
+        )
         self._runner = JobRunner(
-            World(clock=self._clock, host=self._host, prober=prober, containers=self._engine), self._inbox.post
+            World(
+                clock=self._clock,
+                host=self._host,
+                prober=prober,
+                containers=self._engine,
+                intakes=self._intakes,
+                artifacts=artifacts,
+            ),
+            self._inbox.post,
         )
         self._watcher = EngineWatcher(
             self._engine,
@@ -120,14 +139,7 @@ class Daemon(Wiring):
             services=SystemdServices(),
             host=self._host,
             evidence=self._evidence,
-            artifacts=lazy_artifacts(
-                self._folder,
-                self._engine,
-                prober,
-                lambda: self._loaded.config.commands.trust,
-                config.device.id,
-                self._clock.wall,
-            ),
+            artifacts=artifacts,
             prober=prober,
             own_config=OwnConfigTrial(self._reloader, env, self),
         )

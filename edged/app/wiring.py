@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
 from ..loop import Hands, Inbox, Loop
 from ..observe.engine import EngineWatcher
+from ..observe.intake import Intakes
+from ..observe.jobs import Job
 from ..observe.runner import JobRunner
 from ..ports import Batch, StorageError
 from ..report import journal
@@ -55,6 +58,7 @@ class Wiring:
     _snapshot: Snapshot
     _housekeeping: Housekeeping
     _reporting: Reporting
+    _intakes: Intakes
     _runner: JobRunner
     _watcher: EngineWatcher
     _actions: ActionRunner
@@ -85,7 +89,7 @@ class Wiring:
         return Hands(
             act=self._act,
             record=self._record,
-            observe=self._runner.update,
+            observe=self._observe,
             publish=self._publish,
             metrics=lambda shot: self._reporting.offer(msgspec.json.encode(metrics_sample(shot))),
             alive=self._alive,
@@ -111,6 +115,10 @@ class Wiring:
             answers=self._answers,
             bundles=Incoming(self._folder),
         )
+
+    def _observe(self, jobs: Mapping[tuple[str, str], Job]) -> None:
+        self._runner.update(jobs)
+        self._intakes.keep_only({subject for check, subject in jobs if check == "inputs"})
 
     def _act(self, action: Action) -> None:
         (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)

@@ -24,12 +24,15 @@ from . import (
     engine,
     gating,
     host,
+    inference,
+    inputs,
     lifecycle,
     own_config,
     probes,
     recovery,
     reload,
     resources,
+    smoke_probe,
 )
 from .app import see, settle
 from .commands import received
@@ -93,7 +96,12 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
 
 def traffic_sampled(state: State, fact: facts.TrafficSampled, config: Config, now: float) -> Judgement:
     app = state.apps.get(fact.app)
-    return Judgement(state) if app is None else gating.traffic(app, fact, View(state, config, now))
+    if app is None:
+        return Judgement(state)
+    view = View(state, config, now)
+    app, told = inference.sampled(app, fact, view)
+    judged = gating.traffic(app, fact, view)
+    return replace(judged, events=(*judged.events, *told))
 
 
 RULES: dict[type[facts.Fact], Rule] = {
@@ -109,6 +117,9 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.DiskSampled: disks.sampled,
     facts.ProbeFinished: probes.probe_finished,
     facts.TrafficSampled: traffic_sampled,
+    facts.SmokeProbed: smoke_probe.probed,
+    facts.ReferenceSeen: inputs.referred,
+    facts.RowsCounted: inputs.counted,
     facts.CheckFailed: check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,

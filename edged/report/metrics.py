@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..vocabulary import events as ev
 from ..vocabulary.deployments import ENDS
+from . import drift, inference
 from .snapshot import Snapshot, alerts
 
 DETECT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -96,6 +97,8 @@ class _Collector:
 
     def collect(self) -> Iterator[Any]:
         yield from _apps(self._shot)
+        yield from inference.families(self._shot)
+        yield from drift.families(self._shot)
         yield from _host(self._shot)
         yield from _disks(self._shot)
         yield from _own(self._shot, self._counters, self._vitals)

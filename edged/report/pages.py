@@ -12,6 +12,7 @@ import msgspec
 from ..ports import PortError, Request, Response, Routes, StorageError, StoredEvent
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived, Fact
+from . import drift
 from .answers import FINAL, Answers
 from .metrics import Counters, Vitals, render
 from .snapshot import Snapshot
@@ -69,6 +70,7 @@ def local_routes(source: Source) -> Routes:
     """The command line's API."""
     return {
         ("GET", "/v1/status"): lambda request: _status(source),
+        ("GET", "/v1/drift"): lambda request: _drift(source, request),
         ("GET", "/v1/events"): lambda request: _events(source, request),
         ("POST", "/v1/commands"): lambda request: _command(source, request),
         ("GET", "/v1/bundles"): lambda request: _json(source.bundles.sees(_path(request))),
@@ -137,6 +139,18 @@ def _events(source: Source, request: Request) -> Response:
     except StorageError as error:
         return _json({"error": str(error)}, 503)
     return Response(200, b"[" + b",".join(row.payload for row in rows) + b"]\n")
+
+
+def _drift(source: Source, request: Request) -> Response:
+    name = request.query.get("app", [""])[0]
+    shot = source.snapshot()
+    if name not in shot.state.apps:
+        known = ", ".join(sorted(shot.state.apps)) or "none"
+        return _json({"error": f"there is no app {name}; apps here: {known}"}, 404)
+    told = drift.report(shot, name)
+    if told is None:
+        return _json({"error": f"the configuration of {name} has no `drift:`, so its inputs are not watched"}, 404)
+    return _json(told)
 
 
 def _path(request: Request) -> str:

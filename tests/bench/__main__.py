@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import bundles, cost, deploy, device, endurance, footprint, kills, outbox, recovery, spool
+from . import bundles, cost, deploy, device, drift, endurance, footprint, kills, outbox, recovery, spool
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -37,6 +37,7 @@ BENCHES: dict[str, Bench] = {
     "signal": lambda e, f, a: [deploy.signalled(e, f, max(5, a.count // 2))],
     "rollback": lambda e, f, a: [deploy.bad(e, f, max(10, a.count))],
     "deployments": lambda e, f, a: [deploy.memory(e, f, 50)],
+    "drift": lambda e, f, a: drift.drift(e, f, a.seed),
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 

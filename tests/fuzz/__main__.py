@@ -8,9 +8,13 @@ from collections.abc import Callable
 
 from tests.bench.measure import Figure, show
 
-from . import bundle
+from . import bundle, metrics, rows
 
-TARGETS: dict[str, Callable[[int, int], list[Figure]]] = {"bundle": bundle.run}
+TARGETS: dict[str, Callable[[int, int], list[Figure]]] = {
+    "bundle": bundle.run,
+    "inputs": rows.run,
+    "metrics": metrics.run,
+}
 
 
 def main() -> int:

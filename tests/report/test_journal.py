@@ -10,6 +10,7 @@ import pytest
 
 from edged.report import journal
 from edged.vocabulary import events as ev
+from edged.vocabulary.drift import DriftFeature
 
 FILL: dict[str, Any] = {
     "severity": "critical",
@@ -18,6 +19,7 @@ FILL: dict[str, Any] = {
     "status": "succeeded",
     "by": "edged",
     "state": "undone",
+    "top": (DriftFeature(name="f", direction="up", why="w", psi=1.0, before=(0.5, 0.5), after=(0.1, 0.9)),),
 }
 
 

@@ -13,6 +13,7 @@ from ...vocabulary.state import State
 from ..answer import accepted, rejected
 from ..outcome import Judgement, View
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
+from .drift import ResetArgs, reset
 from .maintenance import MaintenanceArgs, set_maintenance
 from .own_config import ApplyArgs, ReloadArgs, apply_config, reload_config
 from .power import AppArgs, restart, start, stop
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "config.deploy": Command(DeployArgs, deploy_config),
     "config.rollback": Command(BackArgs, roll_back_config),
     "deploy.cancel": Command(BackArgs, cancel),
+    "drift.reset": Command(ResetArgs, reset),
     "edged.reload": Command(ReloadArgs, reload_config),
     "edged.config.deploy": Command(ApplyArgs, apply_config),
 }
