@@ -30,7 +30,7 @@ from ..durable import Differ, Ending, restore
 from ..loop import Inbox, Loop
 from ..observe import World
 from ..observe.engine import EngineWatcher
-from ..observe.intake import Intakes
+from ..observe.inputs import InputReaders
 from ..observe.runner import JobRunner
 from ..ports import PortError
 from ..report.answers import Answers
@@ -106,7 +106,7 @@ class Daemon(Wiring):
         )
         self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status)
         prober = SocketProber()
-        self._intakes = Intakes(LocalInputs(self._folder, prober, lambda: self._loaded.config), self._clock)
+        self._input_readers = InputReaders(LocalInputs(self._folder, prober, lambda: self._loaded.config), self._clock)
         artifacts = lazy_artifacts(
             self._folder,
             self._engine,
@@ -121,7 +121,7 @@ class Daemon(Wiring):
                 host=self._host,
                 prober=prober,
                 containers=self._engine,
-                intakes=self._intakes,
+                input_readers=self._input_readers,
                 artifacts=artifacts,
             ),
             self._inbox.post,

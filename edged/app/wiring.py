@@ -17,7 +17,7 @@ from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
 from ..loop import Hands, Inbox, Loop
 from ..observe.engine import EngineWatcher
-from ..observe.intake import Intakes
+from ..observe.inputs import InputReaders
 from ..observe.jobs import Job
 from ..observe.runner import JobRunner
 from ..ports import Batch, StorageError
@@ -58,7 +58,7 @@ class Wiring:
     _snapshot: Snapshot
     _housekeeping: Housekeeping
     _reporting: Reporting
-    _intakes: Intakes
+    _input_readers: InputReaders
     _runner: JobRunner
     _watcher: EngineWatcher
     _actions: ActionRunner
@@ -118,7 +118,7 @@ class Wiring:
 
     def _observe(self, jobs: Mapping[tuple[str, str], Job]) -> None:
         self._runner.update(jobs)
-        self._intakes.keep_only({subject for check, subject in jobs if check == "inputs"})
+        self._input_readers.keep_only({subject for check, subject in jobs if check == "inputs"})
 
     def _act(self, action: Action) -> None:
         (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)

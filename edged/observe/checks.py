@@ -17,7 +17,7 @@ from ..vocabulary.facts import (
 )
 from ..vocabulary.world import Usage
 from .exposition import Page
-from .intake import Intakes
+from .inputs import InputReaders
 from .jobs import DiskJob, HostJob, InputsJob, MetricsJob, ProbeJob, ResourcesJob, SmokeJob
 
 
@@ -28,7 +28,7 @@ class World(Struct, frozen=True):
     host: Host
     prober: Prober
     containers: Containers
-    intakes: Intakes
+    input_readers: InputReaders
     artifacts: Artifacts
 
 
@@ -113,7 +113,7 @@ def metrics(job: MetricsJob, world: World) -> tuple[Fact, ...]:
 
 def inputs(job: InputsJob, world: World) -> tuple[Fact, ...]:
     """What an app was given since this was last asked."""
-    return world.intakes.take(job)
+    return world.input_readers.take(job)
 
 
 def smoke(job: SmokeJob, world: World) -> tuple[Fact, ...]:

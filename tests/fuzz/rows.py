@@ -26,7 +26,7 @@ from edged.inputs import reference
 from edged.inputs.learning import Learner
 from edged.inputs.rows import table
 from edged.judge import judge
-from edged.observe.intake import Intakes
+from edged.observe.inputs import InputReaders
 from edged.observe.jobs import InputsJob
 from edged.ports import Chunk, PortError, RowSource
 from edged.vocabulary.events import AlertRaised
@@ -93,7 +93,7 @@ class Yard:
         self.config = Config(apps=self.apps)
         self.state = State(apps={n: AppState(name=n, config=a, condition="healthy") for n, a in self.apps.items()})
         self.shipped_bytes = reference.encode(_reference(rng))
-        self.intakes = Intakes(self, self.clock)
+        self.input_readers = InputReaders(self, self.clock)
         self.raised: Counter[str] = Counter()
         self.told = 0
 
@@ -120,7 +120,7 @@ class Yard:
         )  # fmt: skip
         self.clock.now_ += 1.0
         try:
-            facts = self.intakes.take(job)
+            facts = self.input_readers.take(job)
         except PortError:
             return "refused"
         for fact in facts:

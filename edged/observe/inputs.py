@@ -38,12 +38,12 @@ MOST_BATCH = 1000
 LEAST_LEARNED, MOST_LEARNED = 2000, 20_000
 
 
-class Intakes:
+class InputReaders:
     """What is known of each app's inputs between two checks. Each app is only looked at by one thread at a time."""
 
     def __init__(self, world: Inputs, clock: Clock) -> None:
         self._world, self._clock = world, clock
-        self._apps: dict[str, Intake] = {}
+        self._apps: dict[str, InputReader] = {}
         self._lock = threading.Lock()
 
     def take(self, job: InputsJob) -> tuple[Fact, ...]:
@@ -54,7 +54,7 @@ class Intakes:
         if before is None or not before.fits(job.rules):
             if before is not None:
                 before.close()
-            intake = Intake(job, self._world, self._clock)
+            intake = InputReader(job, self._world, self._clock)
             with self._lock:
                 self._apps[job.subject] = intake
         assert intake is not None
@@ -68,7 +68,7 @@ class Intakes:
             intake.close()
 
 
-class Intake:
+class InputReader:
     """One app's source, its reference and what is carried from batch to batch."""
 
     def __init__(self, job: InputsJob, world: Inputs, clock: Clock) -> None:
