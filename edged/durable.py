@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from .config import Config
 from .vocabulary.deployments import Deployment
+from .vocabulary.inputs import Inputs
 from .vocabulary.isolation import Isolation
 from .vocabulary.state import (
     Alert,
@@ -70,6 +71,7 @@ def sections(state: State) -> dict[str, Any]:
     parts: dict[str, Any] = {f"app/{name}": kept for name, kept in state.remembered.items()}
     parts.update({f"app/{name}": app.kept for name, app in state.apps.items()})
     parts.update({f"dependency/{name}": d.alerts for name, d in state.dependencies.items()})
+    parts.update({f"inputs/{name}": inputs for name, inputs in state.inputs.items()})
     parts["host"] = state.host.alerts
     parts["engine"] = state.engine
     if not state.authority.damaged:
@@ -86,6 +88,8 @@ def encode(part: Any) -> bytes:
     """One part as stored."""
     if isinstance(part, Kept):
         return _encode(replace(part, alerts=shown(part.alerts)))
+    if isinstance(part, Inputs):
+        return _encode(replace(part, reference=None, verdicts=None))
     if isinstance(part, Authority):
         return _encode(KeptAuthority(part.added, part.revoked, part.burnt, part.time, part.not_before))
     if isinstance(part, Trial | CommandState | Answered | Window):
@@ -95,7 +99,7 @@ def encode(part: Any) -> bytes:
     return _encode(shown(part))
 
 
-DURABLE = ("app", "dependency", "host", "engine", "trial", "command", "answer", "authority", "window")
+DURABLE = ("app", "inputs", "dependency", "host", "engine", "trial", "command", "answer", "authority", "window")
 """What keys begin with, up to a slash."""
 
 
@@ -147,6 +151,11 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
         dependencies={
             name: DependencyState(name, alerts=_decode(stored.get(f"dependency/{name}", b""), dict[str, Alert], {}))
             for name in {*config.dependencies, *(k.partition("/")[2] for k in stored if k.startswith("dependency/"))}
+        },
+        inputs={
+            key.partition("/")[2]: _decode(value, Inputs, Inputs())
+            for key, value in stored.items()
+            if key.startswith("inputs/")
         },
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         config=ConfigState(trial=trial),

@@ -15,7 +15,7 @@ from msgspec import Struct
 from .config import Config
 from .durable import Differ
 from .judge import judge, next_wake
-from .observe.jobs import Job, hurried, plan
+from .observe.jobs import Job, hurried, model_of, plan, quiet, tried
 from .ports import Clock
 from .report.recorder import Output
 from .report.retained import changes
@@ -23,7 +23,7 @@ from .report.snapshot import Snapshot
 from .vocabulary.actions import Action
 from .vocabulary.events import Event
 from .vocabulary.facts import ActionFinished, ConfigLoaded, Fact, OrderReceived, Tick
-from .vocabulary.state import State
+from .vocabulary.state import AppState, State
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Loop:
         self._lags: deque[tuple[float, float]] = deque(maxlen=600)
         self._metrics_at = 0.0
         self._hung = ""
-        self._planned: dict[str, tuple[Any, Any, bool]] = {}
+        self._planned: dict[str, tuple[Any, Any, Any]] = {}
         self._planned_config: Config | None = None
 
     @property
@@ -204,18 +204,27 @@ class Loop:
 
     def _replan(self) -> None:
         """Jobs follow from configuration and containers: nothing to do while none of these objects is a new one."""
-        basis = {name: (app.container, app.config, hurried(app)) for name, app in self._state.apps.items()}
+        basis = {name: (app.container, app.config, self._asked(app)) for name, app in self._state.apps.items()}
         same = (
             self._planned_config is self._config
             and basis.keys() == self._planned.keys()
-            and all(
-                all(new is old for new, old in zip(now, self._planned[name], strict=True))
-                for name, now in basis.items()
-            )
+            and all(_same(now, self._planned[name]) for name, now in basis.items())
         )
         if not same:
             self._planned, self._planned_config = basis, self._config
-            self._hands.observe(plan(self._config, self._state.apps.values()))
+            self._hands.observe(plan(self._config, self._state.apps.values(), self._state.inputs))
+
+    def _asked(self, app: AppState) -> tuple[Any, ...]:
+        """What else jobs of an app follow from."""
+        if app.config.drift is None:
+            return hurried(app), tried(app)
+        inputs = self._state.inputs.get(app.name)
+        generations = inputs.generations if inputs is not None else None
+        return hurried(app), tried(app), app.condition == "unknown", model_of(app), quiet(app), generations
+
+
+def _same(now: tuple[Any, Any, Any], before: tuple[Any, Any, Any]) -> bool:
+    return now[0] is before[0] and now[1] is before[1] and now[2] == before[2]
 
 
 def _kept(fact: ActionFinished) -> bool:

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.edged",
     "tests.fixtures.machine",
+    "tests.fixtures.prometheus",
     "tests.fixtures.unit",
 ]
 

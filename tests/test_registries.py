@@ -9,14 +9,15 @@ from typing import get_args
 import msgspec
 
 from edged.cli import VERBS
-from edged.config import App, Config, Dependency, Health, Metrics
+from edged.config import App, Config, Dependency, Drift, Health, Metrics, Model, SmokeProbe, Source
 from edged.judge import RULES
 from edged.judge.commands import COMMANDS
 from edged.observe import CHECKS
 from edged.observe.jobs import plan
+from edged.vocabulary.deployments import Artifact, Placed
 from edged.vocabulary.events import AnyEvent
 from edged.vocabulary.facts import AnyFact
-from edged.vocabulary.state import AppState
+from edged.vocabulary.state import AppState, Kept
 from edged.vocabulary.world import Container
 
 REPO = Path(__file__).resolve().parents[1]
@@ -29,8 +30,15 @@ def test_every_fact_has_a_rule() -> None:
 def test_every_planned_check_is_registered() -> None:
     config = Config(dependencies={"d": Dependency(tcp="127.0.0.1:1")})
     app = AppState(
-        name="a", config=App(health=Health(http="http://127.0.0.1:1/"), metrics=Metrics(url="http://127.0.0.1:1/")),
+        name="a",
+        config=App(
+            health=Health(http="http://127.0.0.1:1/"), metrics=Metrics(url="http://127.0.0.1:1/"),
+            drift=Drift(source=Source(file="/rows.ndjson")),
+            model=Model(path="/models", smoke="http://127.0.0.1:1/", probe=SmokeProbe()),
+        ),
         container=Container(id="c", name="a", status="running"),
+        condition="healthy",
+        kept=Kept(placed={"model": Placed(current=Artifact(digest="sha256:1"))}),
     )  # fmt: skip
     assert {check for check, _ in plan(config, [app])} == CHECKS.keys()
 

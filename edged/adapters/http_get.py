@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import socket
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote
@@ -14,6 +16,7 @@ from .. import __version__
 MOST_BYTES = 64 * 1024
 _BODY_WAIT = 0.25
 """Seconds a body may take once the status is known."""
+_MOST_CHUNK_LINE = 1024
 _SAFE_IN_URLS = "/%:=&?~+!$,;'@()*[]"
 
 
@@ -58,31 +61,70 @@ def read_status(sock: socket.socket, deadline: float) -> Status:
     return Status(code, at, _one_line(body) or reason)
 
 
-def read_page(sock: socket.socket, deadline: float, most: int) -> tuple[int, bytes]:
-    """Status and the whole body. Raises ``BadAnswer`` when it is longer than ``most`` bytes or cut short, ``OSError``,
-    and ``TimeoutError`` when it is not complete in time."""
-    code, _, head, body = _head(sock, deadline)
-    length = _header(head, b"content-length")
-    chunked = b"chunked" in _header(head, b"transfer-encoding")
-    wanted = int(length) if length.isdigit() and not chunked else None
+def read_page(
+    sock: socket.socket, deadline: float, most: int, take: Callable[[bytes], None] | None = None
+) -> tuple[int, bytes]:
+    """Status and the whole body; that of a good answer goes to ``take`` piece by piece, if there is one.
+
+    Raises ``BadAnswer`` when it is longer than ``most`` bytes or cut short, ``OSError``, and ``TimeoutError`` when it
+    is not complete in time.
+    """
+    code, _, head, rest = _head(sock, deadline)
     if code in (204, 304):
         return code, b""
-    parts, got = [body], len(body)
-    while (wanted is None or got < wanted) and not (chunked and b"".join(parts[-2:]).endswith(b"0\r\n\r\n")):
+    kept: list[bytes] = []
+    put = take if take is not None and 200 <= code < 300 else kept.append
+    length, got = _header(head, b"content-length"), 0
+    chunked = b"chunked" in _header(head, b"transfer-encoding")
+    wanted = int(length) if length.isdigit() and len(length) < 19 and not chunked else None
+    pieces = _raw(sock, deadline, rest, wanted, chunked=chunked)
+    for piece in _dechunked(pieces) if chunked else pieces:
+        got += len(piece)
         if got > most:
             raise BadAnswer(f"more than {most // 1024} KiB")
-        part = _receive(sock, deadline)
-        if not part:
+        put(piece)
+    return code, b"".join(kept)
+
+
+def _raw(sock: socket.socket, deadline: float, piece: bytes, wanted: int | None, *, chunked: bool) -> Iterator[bytes]:
+    """What comes over the wire after the head, up to ``wanted`` bytes; ``None``: until it is closed."""
+    left = wanted
+    while left is None or left > 0:
+        if piece:
+            yield piece if left is None else piece[:left]
+            left = None if left is None else left - len(piece)
+            if left is not None and left <= 0:
+                return
+        piece = _receive(sock, deadline)
+        if not piece:
             if wanted is not None or chunked:
                 raise BadAnswer("connection closed in mid-answer")
-            break
-        parts.append(part)
-        got += len(part)
-    body = b"".join(parts)
-    body = _unchunked(body) if chunked else body[:wanted]
-    if len(body) > most:
-        raise BadAnswer(f"more than {most // 1024} KiB")
-    return code, body
+            return
+
+
+def _dechunked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The content of chunks as it comes, without waiting for whole ones."""
+    held, left = b"", 0
+    for piece in pieces:
+        held += piece
+        while held:
+            if left > 2:
+                part = held[: left - 2]
+                yield part
+                held, left = held[len(part) :], left - len(part)
+            elif left:  # the end of the line behind a chunk
+                gone = min(left, len(held))
+                held, left = held[gone:], left - gone
+            else:
+                size, newline, rest = held.partition(b"\r\n")
+                if not newline and len(size) <= _MOST_CHUNK_LINE:
+                    break
+                digits = size.partition(b";")[0].strip()
+                if not re.fullmatch(rb"[0-9a-fA-F]{1,8}", digits):
+                    raise BadAnswer("a chunk without its length")
+                if int(digits, 16) == 0:
+                    return
+                held, left = rest, int(digits, 16) + 2
 
 
 def _head(sock: socket.socket, deadline: float) -> tuple[int, str, bytes, bytes]:

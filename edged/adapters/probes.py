@@ -56,6 +56,7 @@ class SocketProber:
         content_type: str = "",
         most: int = 2**20,
         ca_file: str = "",
+        take: Callable[[bytes], None] | None = None,
     ) -> tuple[int, bytes]:
         """Status and body, ``most`` bytes of it, within ``timeout`` seconds in all. Raises ``PortError``."""
         target = _target(url)
@@ -67,7 +68,7 @@ class SocketProber:
                 sock.settimeout(attempt.left())
                 kind = (f"Content-Type: {content_type}",) if content_type else ()
                 sock.sendall(request(target.parts, *kind, method=method, body=body))
-                page.append(read_page(sock, attempt.deadline, most))
+                page.append(read_page(sock, attempt.deadline, most, take))
             return ""
 
         answer = self._answer(ask, timeout)

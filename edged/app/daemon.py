@@ -19,7 +19,7 @@ from ..adapters.clock import DeviceClock
 from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
-from ..adapters.lazy_artifacts import lazy_artifacts
+from ..adapters.inputs.opening import LocalInputs
 from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
 from ..adapters.store import SqliteStore
@@ -30,6 +30,7 @@ from ..durable import Differ, Ending, restore
 from ..loop import Inbox, Loop
 from ..observe import World
 from ..observe.engine import EngineWatcher
+from ..observe.inputs import InputReaders
 from ..observe.runner import JobRunner
 from ..ports import PortError
 from ..report import audit
@@ -111,8 +112,18 @@ class Daemon(Wiring):
         self._intake = self._new_intake(config.device.id)
         self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status, self._intake.offer)
         prober = SocketProber()
+        self._input_readers = InputReaders(LocalInputs(self._folder, prober, lambda: self._loaded.config), self._clock)
+        artifacts = self._new_artifacts(prober, config.device.id)
         self._runner = JobRunner(
-            World(clock=self._clock, host=self._host, prober=prober, containers=self._engine), self._inbox.post
+            World(
+                clock=self._clock,
+                host=self._host,
+                prober=prober,
+                containers=self._engine,
+                input_readers=self._input_readers,
+                artifacts=artifacts,
+            ),
+            self._inbox.post,
         )
         self._watcher = EngineWatcher(
             self._engine,
@@ -127,14 +138,7 @@ class Daemon(Wiring):
             services=SystemdServices(),
             host=self._host,
             evidence=self._evidence,
-            artifacts=lazy_artifacts(
-                self._folder,
-                self._engine,
-                prober,
-                lambda: authority.signers(self._snapshot.state, self._snapshot.config),
-                config.device.id,
-                self._clock.wall,
-            ),
+            artifacts=artifacts,
             prober=prober,
             own_config=OwnConfigTrial(self._reloader, env, self),
             readings=OwnReadings(lambda: self._snapshot, self._reporting.status, self._store.history),

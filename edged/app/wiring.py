@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,15 +13,18 @@ from ..act.runner import ActionRunner
 from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
 from ..adapters.incoming import Incoming
+from ..adapters.lazy_artifacts import lazy_artifacts
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
 from ..loop import Hands, Inbox, Loop
 from ..observe.engine import EngineWatcher
+from ..observe.inputs import InputReaders
 from ..observe.intake import Intake
+from ..observe.jobs import Job
 from ..observe.reception import Reception
 from ..observe.runner import JobRunner
-from ..ports import Batch, StorageError
+from ..ports import Artifacts, Batch, Containers, Prober, StorageError
 from ..report import journal
 from ..report.answers import Answers
 from ..report.metrics import Counters, Vitals
@@ -32,6 +36,7 @@ from ..report.status import metrics_sample
 from ..vocabulary.actions import Action, ReadOut
 from ..vocabulary.deployments import SIDE
 from ..vocabulary.events import Event
+from . import authority
 from .blackbox import WITHIN, Blackbox
 from .housekeeping import Housekeeping
 from .reporting import Reporting
@@ -46,6 +51,7 @@ class Wiring:
     _loaded: Loaded
     _folder: Path
     _store: SqliteStore
+    _engine: Containers
     _clock: DeviceClock
     _blackbox: Blackbox
     _notifier: SystemdNotifier
@@ -58,6 +64,7 @@ class Wiring:
     _snapshot: Snapshot
     _housekeeping: Housekeeping
     _reporting: Reporting
+    _input_readers: InputReaders
     _runner: JobRunner
     _watcher: EngineWatcher
     _actions: ActionRunner
@@ -86,6 +93,16 @@ class Wiring:
             lambda: self._snapshot.state.engine.listed,
         )
 
+    def _new_artifacts(self, prober: Prober, device: str) -> Artifacts:
+        return lazy_artifacts(
+            self._folder,
+            self._engine,
+            prober,
+            lambda: authority.signers(self._snapshot.state, self._snapshot.config),
+            device,
+            self._clock.wall,
+        )
+
     def _sinks(self) -> Sinks:
         return Sinks(
             encode=self._encode,
@@ -103,7 +120,7 @@ class Wiring:
         return Hands(
             act=self._act,
             record=self._record,
-            observe=self._runner.update,
+            observe=self._observe,
             publish=self._publish,
             metrics=self._offer,
             alive=self._alive,
@@ -133,6 +150,10 @@ class Wiring:
 
     def _offer(self, shot: Snapshot) -> None:
         self._reporting.offer(msgspec.json.encode(metrics_sample(shot, self._store.audit_head())))
+
+    def _observe(self, jobs: Mapping[tuple[str, str], Job]) -> None:
+        self._runner.update(jobs)
+        self._input_readers.keep_only({subject for check, subject in jobs if check == "inputs"})
 
     def _act(self, action: Action) -> None:
         if isinstance(action, ReadOut):

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..inputs.reference import MOST_BYTES as MOST_REFERENCE
 from . import dsse, onnx_file, smoke
 from . import manifest as manifests
 from .blob import BLOCK, Blob
@@ -20,6 +21,7 @@ from .manifest import AppConfig, Budgets, File, Golden, Model
 from .names import MANIFEST, RESERVED, SIGNATURE, check_path
 from .refusal import BundleRefused, Refusal
 from .source import MOST_FILES, Source
+from .verify import check_reference
 
 
 def list_files(folder: Path) -> tuple[File, ...]:
@@ -48,6 +50,10 @@ def describe_model(
         check_path(smoke_test)
         with Blob.of_file(folder / smoke_test) as blob:
             smoke.parse(blob.read_at(0, smoke.MOST_BYTES + 1))
+    if reference:
+        check_path(reference)
+        with Blob.of_file(folder / reference) as blob:
+            check_reference(blob.read_at(0, MOST_REFERENCE + 1), reference)
     return Model(
         file=file,
         inputs=found.inputs,

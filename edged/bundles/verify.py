@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from msgspec import Struct
 
+from ..inputs import reference
 from . import dsse, onnx_file, smoke
 from . import manifest as manifests
 from .blob import Blob
@@ -105,7 +106,7 @@ def check_digest(file: File, sha256: str) -> None:
 
 def is_read(manifest: Manifest, file: File) -> bool:
     """Whether the file is more than bytes to edged or to a runtime."""
-    return _is_model(manifest, file) or _is_smoke(manifest, file)
+    return _is_model(manifest, file) or _is_smoke(manifest, file) or _is_reference(manifest, file)
 
 
 def check_content(manifest: Manifest, file: File, blob: Blob, rules: Rules) -> None:
@@ -114,6 +115,8 @@ def check_content(manifest: Manifest, file: File, blob: Blob, rules: Rules) -> N
         _check_model(manifest, file, blob, rules)
     if _is_smoke(manifest, file):
         smoke.parse(blob.read_at(0, smoke.MOST_BYTES + 1))
+    if _is_reference(manifest, file):
+        check_reference(blob.read_at(0, reference.MOST_BYTES + 1), file.path)
 
 
 def _is_model(manifest: Manifest, file: File) -> bool:
@@ -123,6 +126,18 @@ def _is_model(manifest: Manifest, file: File) -> bool:
 
 def _is_smoke(manifest: Manifest, file: File) -> bool:
     return manifest.model is not None and file.path == manifest.model.smoke
+
+
+def _is_reference(manifest: Manifest, file: File) -> bool:
+    return manifest.model is not None and file.path == manifest.model.reference
+
+
+def check_reference(data: bytes, path: str) -> None:
+    """Raises ``BundleRefused``: the device could not count inputs against it."""
+    try:
+        reference.decode(data)
+    except ValueError as error:
+        raise BundleRefused("reference", f"{shown(path)} {error}") from None
 
 
 def _check_model(manifest: Manifest, file: File, blob: Blob, rules: Rules) -> None:

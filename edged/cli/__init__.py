@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "deploy": ("deploy", "put a model or an app configuration in place, behind a health gate"),
     "rollback": ("deploy", "go back to the model or configuration before"),
     "deployments": ("deployments", "what was deployed, and how it ended"),
+    "drift": ("drift", "whether an app's inputs still look like what its model was trained on"),
     "reload": ("reload", "read edged's configuration file anew, as SIGHUP does, and say how it went"),
     "apply": ("apply", "give edged another configuration, kept only if it proves itself"),
     "bundle": ("bundle", "make, sign, verify and show bundles: models and configurations to deploy"),

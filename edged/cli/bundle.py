@@ -96,14 +96,19 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from msgspec import to_builtins
+
     from ..bundles import digest, parse
     from ..config.units import format_size
 
     with opened(args.bundle) as source:
         manifest, raw = parse(source.manifest), source.manifest
         signers = _signers(source.signature)
+        reference = _reference(source, manifest)
     if args.json:
         told = {"digest": f"sha256:{digest(raw)}", "signatures": signers, "manifest": json.loads(raw)}
+        if reference is not None:
+            told["reference"] = to_builtins(reference)
         print(json.dumps(told, indent=2))
         return OK
     lines = [
@@ -118,10 +123,28 @@ def _show(args: argparse.Namespace) -> int:
         limits = ", ".join(f"{name} {text}" for name in ("p95", "memory") if (text := getattr(model.budgets, name)))
         lines += [f"opset    {model.opset}", f"budgets  {limits or 'none'}"]
         lines += [f"smoke    {model.smoke}"] if model.smoke else []
+    if reference is not None:
+        from .reference import described
+
+        lines += described(reference)
     from .render import plain
 
     print("\n".join(plain(line).replace("\n", "?") for line in lines))
     return OK
+
+
+def _reference(source: Source, manifest: Any) -> Any:
+    """What drift is measured against; ``None``: the bundle brings nothing, or nothing that could be read."""
+    from ..inputs.reference import MOST_BYTES, decode
+
+    path = manifest.model.reference if manifest.model is not None else ""
+    if not path or path not in source.sizes:
+        return None
+    with source.open(path) as blob:
+        try:
+            return decode(blob.read_at(0, MOST_BYTES + 1))
+        except ValueError:
+            return None
 
 
 def _sign(args: argparse.Namespace) -> int:

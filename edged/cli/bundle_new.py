@@ -23,14 +23,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--atol", type=float, help="of the golden answers (1e-5)")
     parser.add_argument("--p95", default="", metavar="DURATION", help="budget of one inference, e.g. 20ms")
     parser.add_argument("--memory", default="", metavar="SIZE", help="budget of the loaded model, e.g. 200MiB")
-    parser.add_argument("--reference", default="", metavar="FILE", help="what drift is measured against")
+    parser.add_argument(
+        "--reference", default="", metavar="DATA",
+        help="training data (.csv, .ndjson): becomes FOLDER/reference.json, which drift is measured against",
+    )  # fmt: skip
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="COLUMN", help="no feature: an id, a time; * for any part"
+    )
     parser.add_argument("--smoke", default="", metavar="FILE", help="requests for the app, and their answers (.json)")
     parser.add_argument("-o", "--output", metavar="FILE", help="write a .tar there and leave FOLDER as it is")
     parser.add_argument("--force", action="store_true", help="replace the manifest.json that is there")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
         "example: edged bundle new ./detector --kind model --name detector --version 2.1 --sequence 7 \\\n"
-        "             --model model.onnx --golden golden.npz --p95 20ms --memory 200MiB -o detector-2.1.tar"
+        "             --model model.onnx --golden golden.npz --p95 20ms --memory 200MiB \\\n"
+        "             --reference training.csv --without id -o detector-2.1.tar"
     )
 
 
@@ -55,9 +62,9 @@ def main(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.kind == "model" and not args.model:
         raise Failure(USAGE, "a model bundle needs --model FILE")
-    of_models = ("model", "golden", "rtol", "atol", "p95", "memory", "reference", "smoke")
+    of_models = ("model", "golden", "rtol", "atol", "p95", "memory", "reference", "without", "smoke")
     if args.kind == "config" and (
-        given := [f"--{name}" for name in of_models if getattr(args, name) not in (None, "")]
+        given := [f"--{name}" for name in of_models if getattr(args, name) not in (None, "", [])]
     ):
         raise Failure(USAGE, f"a config bundle takes no {', '.join(given)}")
     if args.kind == "model" and args.config:
@@ -77,11 +84,31 @@ def _manifest(args: argparse.Namespace, folder: Path) -> bytes:
         tolerances = {name: value for name in ("rtol", "atol") if (value := getattr(args, name)) is not None}
         golden = Golden(file=args.golden, **tolerances) if args.golden else None
         budgets = Budgets(p95=args.p95, memory=args.memory)
-        model = make.describe_model(folder, args.model, golden, budgets, args.reference, args.smoke)
+        reference = _reference(args, folder) if args.reference else ""
+        model = make.describe_model(folder, args.model, golden, budgets, reference, args.smoke)
     return make.render(
         kind=args.kind, name=args.name, version=args.version, sequence=args.sequence, created=_now(),
         files=make.list_files(folder), model=model, config=AppConfig(file=args.config) if args.config else None,
     )  # fmt: skip
+
+
+def _reference(args: argparse.Namespace, folder: Path) -> str:
+    """The path of the reference in the bundle; training data is made into one first."""
+    from ..adapters.atomic import write_atomic
+    from ..inputs import reference
+    from .reference import NAME, described, make
+
+    if args.reference.endswith(".json"):
+        return str(args.reference)
+    data = Path(args.reference)
+    if data.resolve().is_relative_to(folder.resolve()):
+        raise Failure(USAGE, f"{data} lies in {folder}, so it would become a part of the bundle: put it elsewhere")
+    made, refused = make(data, args.without)
+    write_atomic(folder / NAME, reference.encode(made), 0o644)
+    print("\n".join(described(made)))
+    if refused:
+        print(f"not used   {'; '.join(f'{reason}: {number}' for reason, number in refused.items())}")
+    return NAME
 
 
 def _now() -> str:

@@ -126,9 +126,25 @@ def _why(app: dict[str, Any]) -> str:
         parts.append(app["recovery"]["held"])
     if app["recovery"]["phase"] != "idle":
         parts.append(f"recovery: {app['recovery']['phase']}")
+    if inference := _inference(app.get("inference")):
+        parts.append(inference)
     parts += [f"check {check} cannot be made: {plain(error)}" for check, error in app["broken"].items()]
     parts += [plain(problem) for problem in app["problems"]]
     return "; ".join(part for part in parts if part)
+
+
+def _inference(seen: dict[str, Any] | None) -> str:
+    """Latency, failures and rate, as far as the app tells of them."""
+    if seen is None:
+        return ""
+    parts = []
+    if seen["latency_seconds"] is not None:
+        parts.append(f"p{seen['quantile'] * 100:g} {seen['latency_seconds'] * 1000:.3g} ms")
+    if seen["error_ratio"]:
+        parts.append(f"{seen['error_ratio']:.1%} failed")
+    if seen["requests_per_second"] is not None:
+        parts.append(f"{seen['requests_per_second']:.3g}/s")
+    return "inference " + ", ".join(parts) if parts else ""
 
 
 def alert_lines(alerts: list[dict[str, Any]], now: str) -> list[str]:

@@ -1,7 +1,9 @@
 """The configuration: its types, reading it from a file or from labels, and comparing two of them."""
 
-from .deployment import AppConfigFile, Gate, Metrics, Model, ReloadBy
+from .deployment import AppConfigFile, Gate, Model, ReloadBy, SmokeProbe
 from .diff import changed
+from .drift import Columns, Drift, Source
+from .inference import PRESETS, Errors, Latency, Metrics, Names, Quality, names
 from .labels import app_from_labels, app_name, enabled
 from .load import Loaded, check_files, load, load_default, observed_app
 from .model import (
@@ -38,10 +40,12 @@ from .schema import Key, keys
 from .units import format_duration, format_share, format_size, parse_duration, parse_share, parse_size
 
 __all__ = [
+    "PRESETS",
     "Alerts",
     "App",
     "AppConfigFile",
     "ClockWatch",
+    "Columns",
     "Config",
     "ConfigError",
     "Cpu",
@@ -49,7 +53,9 @@ __all__ = [
     "Device",
     "DiskWatch",
     "Docker",
+    "Drift",
     "EngineRestart",
+    "Errors",
     "Evidence",
     "Gate",
     "Health",
@@ -60,6 +66,7 @@ __all__ = [
     "Http",
     "Key",
     "Label",
+    "Latency",
     "Leak",
     "Loaded",
     "Log",
@@ -67,11 +74,15 @@ __all__ = [
     "Metrics",
     "Model",
     "Mqtt",
+    "Names",
     "Pressure",
     "Problem",
+    "Quality",
     "ReloadBy",
     "Restart",
     "Sampling",
+    "SmokeProbe",
+    "Source",
     "Spool",
     "Temperature",
     "app_from_labels",
@@ -85,6 +96,7 @@ __all__ = [
     "keys",
     "load",
     "load_default",
+    "names",
     "observed_app",
     "parse_duration",
     "parse_share",

@@ -4,32 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta
 
-from .types import BaseUrl, ContainerPath, Count, FilePath, HttpUrl, Interval, LongInterval, Section, Share, Timeout
-
-
-class Latency(Section, frozen=True, kw_only=True):
-    """A classic Prometheus histogram of seconds."""
-
-    histogram: str
-
-
-class Errors(Section, frozen=True, kw_only=True):
-    """Which counter counts all requests, and which of its labels mark the failed ones (``5..`` matches as a regex)."""
-
-    total: str
-    failed: dict[str, str] = field(default_factory=dict)
-
-
-class Metrics(Section, frozen=True, kw_only=True):
-    """The app's own Prometheus endpoint."""
-
-    url: HttpUrl
-    every: Interval = 15.0
-    timeout: Timeout = 5.0
-    latency: Latency | None = None
-    errors: Errors | None = None
+from .types import BaseUrl, ContainerPath, Count, FilePath, HttpUrl, LongInterval, Section, Share, Timeout
 
 
 class Gate(Section, frozen=True, kw_only=True):
@@ -48,12 +25,20 @@ class ReloadBy(Section, frozen=True, kw_only=True):
     http: HttpUrl = ""
 
 
+class SmokeProbe(Section, frozen=True, kw_only=True):
+    """The app is asked its bundle's smoke inputs again and again."""
+
+    every: LongInterval = 300.0
+    timeout: Timeout = 10.0
+
+
 class Model(Section, frozen=True, kw_only=True):
     path: ContainerPath
     delivery: Literal["mount", "copy"] = "mount"
     reload: Literal["restart"] | ReloadBy = "restart"
     gate: Gate = Gate()
     smoke: BaseUrl = ""
+    probe: SmokeProbe | None = None
     recorded: FilePath = ""
     """Written by the app; it may not be there yet."""
     keep: Annotated[int, Meta(ge=2, le=100)] = 3

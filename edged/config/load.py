@@ -157,7 +157,7 @@ def _with_given(config: Config, reader: Reader) -> Config:
 
 def _files(reader: Reader, config: Config) -> Iterable[NamedFile]:
     # The state folder is made when it is missing, and an app may have recorded nothing yet.
-    made_later = (("state_dir",), ("apps", "*", "model", "recorded"))
+    made_later = (("state_dir",), ("apps", "*", "model", "recorded"), ("apps", "*", "drift", "source", "file"))
     patterns = [key.path for key in keys() if key.title == "file path" and key.path not in made_later]
     for path in reader.leaves:
         if any(matches(path, pattern) for pattern in patterns):

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field, structs
 
-from .deployment import AppConfigFile, Metrics, Model
+from .deployment import AppConfigFile, Model
+from .drift import Drift
+from .inference import Metrics
 from .types import (
     Celsius,
     Count,
@@ -229,6 +231,7 @@ class App(Section, frozen=True, kw_only=True):
     metrics: Metrics | None = None
     model: Model | None = None
     app_config: AppConfigFile | None = None
+    drift: Drift | None = None
     given: Annotated[tuple[str, ...], Internal] = ()
     """The keys that the file sets for this app, as in ``health.http``, sorted. Labels do not override them, even
     where the file says the same as the default. It travels with the app because ``judge`` sees nothing else."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from msgspec import Struct
 
+from .drift import Source
+from .inference_rules import metrics_faults
 from .model import App, Config, Dependency, Label, Mqtt
 from .units import format_duration, format_share
 
 KeyPath = tuple[str, ...]
+
+_MQTT_SOURCE = re.compile(r"mqtt://[^\s/?#@]+/.+")
 
 
 class Fault(Struct, frozen=True):
@@ -32,6 +37,7 @@ def faults(config: Config) -> Iterator[Fault]:
         yield from _dependency(("dependencies", name), dependency)
     for name, app in config.apps.items():
         yield from app_faults(("apps", name), app)
+        yield from _broker(("apps", name), app, config.mqtt)
         yield from _leak(("apps", name), app, config.sampling.every)
     yield from _containers(config.apps)
     yield from _needs(config)
@@ -48,6 +54,16 @@ def app_faults(path: KeyPath, app: App) -> Iterator[Fault]:
         yield Fault(((*health, "ca_file"), (*health, "http")), "is only used with an https:// URL")
     yield from _timeout(health, app.health.timeout, app.health.every)
     yield from _shares((*path, "memory"), app.memory.warn, app.memory.critical)
+    yield from (Fault(*found) for found in metrics_faults((*path, "metrics"), app.metrics))
+    if app.model is not None and app.model.probe is not None:
+        if not app.model.smoke:
+            keys = ((*path, "model", "probe"), (*path, "model", "smoke"))
+            yield Fault(keys, "needs to know where the app answers", "give smoke as well")
+        yield from _timeout((*path, "model", "probe"), app.model.probe.timeout, app.model.probe.every)
+        stalled = app.metrics.stalled_after if app.metrics is not None else 0.0
+        if stalled > 0.0:
+            keys = ((*path, "metrics", "stalled_after"), (*path, "model", "probe"))
+            yield Fault(keys, "never sees silence: the requests of model.probe are inferences, too", "keep one of them")
     restart = app.restart
     if restart.backoff > restart.max_backoff:
         keys = ((*path, "restart", "backoff"), (*path, "restart", "max_backoff"))
@@ -57,6 +73,28 @@ def app_faults(path: KeyPath, app: App) -> Iterator[Fault]:
         if name in seen:
             yield Fault(((*path, "needs"),), f"names {name} twice")
         seen.add(name)
+    if app.drift is not None:
+        yield from _source((*path, "drift", "source"), app.drift.source)
+
+
+def _source(path: KeyPath, source: Source) -> Iterator[Fault]:
+    kinds = ("file", "http", "mqtt")
+    if fault := _exactly_one(path, source, kinds, "says not where the rows are"):
+        yield fault
+    # Wildcards would mix the rows of several writers into one.
+    if "+" in source.mqtt or "#" in source.mqtt:
+        yield Fault(((*path, "mqtt"),), "holds a wildcard", "name one topic")
+    elif source.mqtt.startswith("mqtt") and "://" in source.mqtt and not _MQTT_SOURCE.fullmatch(source.mqtt):
+        yield Fault(((*path, "mqtt"),), "is no MQTT address with a topic", "write it like mqtt://127.0.0.1:1883/topic")
+
+
+def _exactly_one(path: KeyPath, section: Struct, kinds: tuple[str, ...], nothing: str) -> Fault | None:
+    given = [key for key in kinds if getattr(section, key)]
+    if len(given) == 1:
+        return None
+    keys = (*((*path, key) for key in reversed(given)), path, *((*path, key) for key in kinds))
+    reason = f"{' and '.join(given)} are given together" if given else nothing
+    return Fault(keys, reason, f"give exactly one of {', '.join(kinds[:-1])} and {kinds[-1]}")
 
 
 def warnings(config: Config) -> Iterator[Fault]:
@@ -90,6 +128,13 @@ def _mqtt(mqtt: Mqtt | None) -> Iterator[Fault]:
                 yield Fault((("mqtt", key), ("mqtt", "url")), "has no effect with mqtt://", "use mqtts://")
 
 
+def _broker(path: KeyPath, app: App, mqtt: Mqtt | None) -> Iterator[Fault]:
+    topic = app.drift.source.mqtt if app.drift is not None else ""
+    if topic and "://" not in topic and mqtt is None:
+        reason = "is a topic on the broker of the section mqtt, which is not there"
+        yield Fault(((*path, "drift", "source", "mqtt"),), reason, "write it like mqtt://127.0.0.1:1883/topic")
+
+
 def _host(config: Config) -> Iterator[Fault]:
     host = config.host
     yield from _shares(("host", "memory"), host.memory.warn, host.memory.critical)
@@ -107,11 +152,8 @@ def _host(config: Config) -> Iterator[Fault]:
 
 
 def _dependency(path: KeyPath, dependency: Dependency) -> Iterator[Fault]:
-    given = [key for key in ("tcp", "http", "dns") if getattr(dependency, key)]
-    if len(given) != 1:
-        keys = (*((*path, key) for key in reversed(given)), path, *((*path, key) for key in ("tcp", "http", "dns")))
-        reason = f"{' and '.join(given)} are given together" if given else "says not what to check"
-        yield Fault(keys, reason, "give exactly one of tcp, http and dns")
+    if fault := _exactly_one(path, dependency, ("tcp", "http", "dns"), "says not what to check"):
+        yield fault
     if dependency.tcp.startswith(":"):
         yield _no_host((*path, "tcp"))
     yield from _timeout(path, dependency.timeout, dependency.every)

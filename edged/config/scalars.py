@@ -33,6 +33,7 @@ _HINTS = {
     "host name": "write it like broker.example",
     "http(s) URL": "write it like http://127.0.0.1:8080/health",
     "mqtt(s) URL": "write it like mqtts://broker.example:8883, without a path",
+    "MQTT topic": "write it like plant/press-7/features, or mqtt://127.0.0.1:1883/plant/press-7/features",
     "unix:// or tcp:// URL": "write it like unix:///var/run/docker.sock",
     "systemd unit": "write it like docker.service",
     "container label": "write it like edged.app=detector",

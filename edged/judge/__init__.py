@@ -25,6 +25,8 @@ from . import (
     engine,
     gating,
     host,
+    inference,
+    inputs,
     isolation,
     lifecycle,
     own_config,
@@ -34,6 +36,7 @@ from . import (
     refusals,
     reload,
     resources,
+    smoke_probe,
 )
 from .app import see, settle
 from .commands import received
@@ -104,7 +107,12 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
 
 def traffic_sampled(state: State, fact: facts.TrafficSampled, config: Config, now: float) -> Judgement:
     app = state.apps.get(fact.app)
-    return Judgement(state) if app is None else gating.traffic(app, fact, View(state, config, now))
+    if app is None:
+        return Judgement(state)
+    view = View(state, config, now)
+    app, told = inference.sampled(app, fact, view)
+    judged = gating.traffic(app, fact, view)
+    return replace(judged, events=(*judged.events, *told))
 
 
 RULES: dict[type[facts.Fact], Rule] = {
@@ -120,6 +128,9 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.DiskSampled: disks.sampled,
     facts.ProbeFinished: probes.probe_finished,
     facts.TrafficSampled: traffic_sampled,
+    facts.SmokeProbed: smoke_probe.probed,
+    facts.ReferenceSeen: inputs.referred,
+    facts.RowsCounted: inputs.counted,
     facts.CheckFailed: check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,

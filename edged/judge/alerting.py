@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -158,6 +160,22 @@ def due(alert: Alert, raise_for: float, clear_for: float, now: float, flap: Aler
     if alert.calm_since is not None:
         times.append(alert.calm_since + clear_for)
     return earliest(*(t for t in times if t is not None and t > now))
+
+
+def take(
+    alerts: dict[str, Alert], subject: str, readings: Mapping[str, Reading], now: float, flap: Alerts
+) -> tuple[dict[str, Alert], tuple[Event, ...]]:
+    """One subject's alerts after these readings, the same object if nothing changed, and what is to be told."""
+    events: list[Event] = []
+    for name, reading in readings.items():
+        old = alerts.get(name)
+        if old is None and reading.level is None:
+            continue
+        made = advance(name, subject, old or Alert(), reading, now, flap)
+        events.extend(made.events)
+        if made.alert is not old:
+            alerts = put(alerts, name, made.alert)
+    return alerts, tuple(events)
 
 
 def put(alerts: dict[str, Alert], name: str, alert: Alert) -> dict[str, Alert]:

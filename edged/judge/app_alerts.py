@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from ..vocabulary.events import Event, Severity
 from ..vocabulary.state import Alert, AppState
+from . import inputs
 from .ailment import CREATED_GRACE
 from .alerting import Reading, advance, put
 from .budget import within
+from .inference import unasked
 from .outcome import Outcome, View, earliest
 from .run import RESOURCE_ALERTS, engine_restarts_it, runs, under_way, waits_for_stop
 
@@ -183,7 +185,7 @@ def settle_alerts(app: AppState, view: View) -> Outcome:
     alerts, now = app.kept.alerts, view.now
     events: list[Event] = []
     due: list[float | None] = []
-    for name, reading in (readings(app, now) | _idle_usage(app)).items():
+    for name, reading in (readings(app, now) | _idle_usage(app) | unasked(app) | inputs.unasked(app)).items():
         alert = alerts.get(name)
         if alert is None and reading.level is None:
             continue

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf, sqrt
+from collections.abc import Iterable, Sequence
+from math import copysign, inf, isclose, sqrt
 
 Buckets = Sequence[tuple[float, float]]
 """(upper bound, cumulative count) in rising order; the last bound is infinite."""
@@ -12,16 +12,33 @@ Z95 = 1.6448536269514722
 """Of the standard normal distribution: 95 % lie below."""
 
 
-def quantile(q: float, buckets: Buckets) -> float | None:
-    """As Prometheus' ``histogram_quantile`` for classic histograms: linear within a bucket, whose first one begins at
-    0 (or is its own bound when that is not positive); the last finite bound for what lies in the infinite bucket.
+def tidy(buckets: Iterable[tuple[float, float]]) -> Buckets:
+    """In order, equal edges added up, and forced to rise, as Prometheus does before it looks for a quantile: buckets of
+    one scrape may have been counted at slightly different moments."""
+    summed: dict[float, float] = {}
+    for bound, count in buckets:
+        summed[bound] = summed.get(bound, 0.0) + count
+    rising: list[tuple[float, float]] = []
+    for bound, count in sorted(summed.items()):
+        rising.append((bound, max(count, rising[-1][1]) if rising else count))
+    return rising
 
-    ``None``: nothing was counted, or there is no finite bucket. Unit: that of the bounds.
+
+def quantile(q: float, buckets: Buckets) -> float | None:
+    """As PromQL's ``histogram_quantile`` for classic histograms: linear within a bucket, whose first one begins at 0
+    (or is its own bound when that is not positive); the last finite bound for what lies in the infinite bucket. A ``q``
+    below 0 or above 1 is infinitely small or large.
+
+    ``None``, where PromQL says NaN: nothing was counted, there is no infinite bucket or no finite one. Unit: that of
+    the bounds.
     """
+    if not 0.0 <= q <= 1.0:
+        return copysign(inf, q) if q == q else None
+    buckets = tidy(buckets)
     if len(buckets) < 2 or buckets[-1][0] != inf or not buckets[-1][1] > 0.0:
         return None
     rank = q * buckets[-1][1]
-    index = next(i for i, (_, count) in enumerate(buckets) if count >= rank)
+    index = next((i for i, (_, count) in enumerate(buckets[:-1]) if count >= rank), len(buckets) - 1)
     if index == len(buckets) - 1:
         return buckets[-2][0]
     upper, count = buckets[index]
@@ -29,11 +46,12 @@ def quantile(q: float, buckets: Buckets) -> float | None:
         return upper
     lower, below = buckets[index - 1] if index else (0.0, 0.0)
     inside = count - below
-    return upper if inside <= 0.0 else lower + (upper - lower) * (rank - below) / inside
+    return lower + (upper - lower) * ((rank - below) / inside) if inside > 0.0 else None
 
 
 def share_above(limit: float, buckets: Buckets) -> float | None:
     """Share of the observations above ``limit``, linear within the bucket that holds it; ``None``: nothing counted."""
+    buckets = tidy(buckets)
     total = buckets[-1][1] if buckets else 0.0
     if not total > 0.0:
         return None
@@ -41,10 +59,22 @@ def share_above(limit: float, buckets: Buckets) -> float | None:
     for upper, count in buckets:
         if limit < upper:
             inside = count - below
-            at = below + (inside * (limit - lower) / (upper - lower) if upper < inf else inside * 0.0)
-            return max(0.0, 1.0 - at / total)
+            at = below + (inside * max(0.0, limit - lower) / (upper - lower) if lower < upper < inf else inside * 0.0)
+            return min(1.0, max(0.0, 1.0 - at / total))
         lower, below = upper, count
     return 0.0
+
+
+def around(limit: float, buckets: Buckets) -> tuple[float, float] | None:
+    """The edges between which ``limit`` lies; ``None``: it is an edge itself, so shares above it are exact."""
+    lower = 0.0
+    for upper, _ in buckets:
+        if isclose(upper, limit, rel_tol=1e-9):
+            return None
+        if limit < upper:
+            return lower, upper
+        lower = upper
+    return None
 
 
 def at_least(hits: float, n: float, z: float = Z95) -> float:

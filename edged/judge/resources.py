@@ -14,7 +14,7 @@ from ..vocabulary.facts import ResourcesSampled
 from ..vocabulary.state import Alert, AppState, Cpu, State
 from ..vocabulary.world import HostSample, Usage
 from .ailment import out_of_memory
-from .alerting import Reading, advance, put
+from .alerting import Reading, take
 from .outcome import Judgement
 from .probes import mend_host
 from .trend import add, growth
@@ -78,17 +78,10 @@ def judge_usage(app: AppState, usage: Usage, host: Host, config: Config, at: flo
         # The engine tells of them, too, but only of some kinds and not when nobody listens.
         oom_at=at if more_kills else app.oom_at,
     )
-    alerts = app.kept.alerts
-    events: list[Event] = []
-    for name, reading in readings(app, host, leaks=fresh):
-        old = alerts.get(name)
-        made = advance(name, app.name, old or Alert(), reading, at, config.alerts)
-        events.extend(made.events)
-        if made.alert is not old:
-            alerts = put(alerts, name, made.alert)
+    alerts, told = take(app.kept.alerts, app.name, dict(readings(app, host, leaks=fresh)), at, config.alerts)
     if alerts is not app.kept.alerts:
         app = replace(app, kept=replace(app.kept, alerts=alerts))
-    return app, events
+    return app, list(told)
 
 
 def readings(app: AppState, host: Host, *, leaks: bool) -> Iterator[tuple[str, Reading]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..config import Config
+from ..vocabulary.inference import Inference
 from ..vocabulary.state import Alert, AppState, Cpu, Starter, Stopped, Streak, Trend
 from ..vocabulary.world import Container
 from .budget import within
@@ -28,7 +29,17 @@ DEATHS_KEPT = 3600.0
 ENDING = ("restart", "stop")
 """Remedies that end the present run."""
 POLICIES = ("always", "unless-stopped", "on-failure")
-RESOURCE_ALERTS = ("HighMemory", "MemoryLeak", "HighCpu", "CpuThrottled")
+RESOURCE_ALERTS = (
+    "HighMemory",
+    "MemoryLeak",
+    "HighCpu",
+    "CpuThrottled",
+    "HighInferenceLatency",
+    "HighErrorRate",
+    "NoInference",
+    "ModelQuality",
+    "SmokeProbeFailed",
+)
 """Alerts about what runs. They say nothing of a container that does not."""
 
 
@@ -124,7 +135,8 @@ def unmeasured(app: AppState) -> AppState:
     if any(alerts[name].warn_since is not None for name in RESOURCE_ALERTS if name in alerts):
         alerts = {n: _unripe(a) if n in RESOURCE_ALERTS else a for n, a in alerts.items()}
         app = replace(app, kept=replace(app.kept, alerts=alerts))
-    return replace(app, probe=Streak(), usage=None, cpu=Cpu(), trend=Trend(), traffic=())
+    fresh = Inference(noted=app.inference.noted)
+    return replace(app, probe=Streak(), usage=None, cpu=Cpu(), trend=Trend(), traffic=(), inference=fresh)
 
 
 def _unripe(alert: Alert) -> Alert:

@@ -23,7 +23,9 @@ BUSY_ATTEMPTS = 90
 
 def end(app: AppState, deployment: Deployment, events: tuple[Event, ...], view: View) -> Outcome:
     """It is over: what is not needed any more goes, and the next one may begin."""
-    kept = replace(app.kept, deployment=None, ended=deployment.request, tidy_attempt=0)
+    touched = deployment.phase in ("committed", "rolled_back", "failed")
+    at = view.now if touched else app.kept.deployed_at
+    kept = replace(app.kept, deployment=None, ended=deployment.request, tidy_attempt=0, deployed_at=at)
     return _tidy(replace(app, kept=kept), deployment.request, events, view)
 
 

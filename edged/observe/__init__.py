@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..vocabulary.facts import Fact
-from .checks import World, disk, host, metrics, probe, resources
+from .checks import World, disk, host, inputs, metrics, probe, resources, smoke
 
 __all__ = ["CHECKS", "Check", "World"]
 
@@ -19,4 +19,6 @@ CHECKS: dict[str, Check] = {
     "probe": probe,
     "dependency": probe,
     "metrics": metrics,
+    "smoke": smoke,
+    "inputs": inputs,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..ports import Clock, Containers, Host, NotFound, PortError, Prober
+from ..ports import ArtifactError, Artifacts, Clock, Containers, Host, NotFound, PortError, Prober
 from ..vocabulary.facts import (
     CheckFailed,
     DiskSampled,
@@ -12,11 +12,13 @@ from ..vocabulary.facts import (
     HostSampled,
     ProbeFinished,
     ResourcesSampled,
+    SmokeProbed,
     TrafficSampled,
 )
 from ..vocabulary.world import Usage
-from .exposition import traffic
-from .jobs import DiskJob, HostJob, MetricsJob, ProbeJob, ResourcesJob
+from .exposition import Page
+from .inputs import InputReaders
+from .jobs import DiskJob, HostJob, InputsJob, MetricsJob, ProbeJob, ResourcesJob, SmokeJob
 
 
 class World(Struct, frozen=True):
@@ -26,6 +28,8 @@ class World(Struct, frozen=True):
     host: Host
     prober: Prober
     containers: Containers
+    input_readers: InputReaders
+    artifacts: Artifacts
 
 
 STATS_LIMIT = 3
@@ -92,15 +96,45 @@ def probe(job: ProbeJob, world: World) -> tuple[Fact, ...]:
     )
 
 
-PAGE = 4 * 2**20
-"""Bytes of metrics that are read from an app."""
+PAGE = 8 * 2**20
+"""Bytes of metrics that are read from an app. No more than a piece of them is held at a time."""
 
 
 def metrics(job: MetricsJob, world: World) -> tuple[Fact, ...]:
-    """What an app tells of its own traffic."""
+    """What an app tells of its own inference."""
     at = world.clock.now()
-    status, page = world.prober.call("GET", job.rules.url, job.rules.timeout, most=PAGE)
+    page = Page(job.rules)
+    status, _ = world.prober.call("GET", job.rules.url, job.rules.timeout, most=PAGE, take=page.feed)
     if status != 200:
         raise PortError(f"{job.rules.url}: HTTP {status}")
-    seen = traffic(page.decode("utf-8", "replace"), job.rules, at)
-    return (TrafficSampled(at=at, app=job.subject, traffic=seen),)
+    traffic, scrape = page.close(at)
+    return (TrafficSampled(at=at, app=job.subject, traffic=traffic, scrape=scrape),)
+
+
+def inputs(job: InputsJob, world: World) -> tuple[Fact, ...]:
+    """What an app was given since this was last asked."""
+    return world.input_readers.take(job)
+
+
+def smoke(job: SmokeJob, world: World) -> tuple[Fact, ...]:
+    """Whether an app answers its bundle's own inputs as its model does, and how long that takes."""
+    started = world.clock.now()
+    try:
+        found = world.artifacts.smoke(job.subject, job.where, job.digest, job.url, job.timeout)
+        ok, seconds, samples, detail = True, float(found["seconds"]), int(found["samples"]), ""
+    except ArtifactError as error:
+        if error.code != "smoke":
+            raise
+        ok, seconds, samples, detail = False, 0.0, 0, str(error)
+    return (
+        SmokeProbed(
+            at=world.clock.now(),
+            app=job.subject,
+            digest=job.digest,
+            ok=ok,
+            seconds=seconds,
+            samples=samples,
+            detail=detail,
+            started=started,
+        ),
+    )

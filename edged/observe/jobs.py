@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from ..config import Config, Metrics
+from ..config import Config, Drift, Metrics
+from ..vocabulary.actions import Where
+from ..vocabulary.inputs import Inputs
 from ..vocabulary.state import AppState
 
 
@@ -54,6 +56,29 @@ class MetricsJob(Job, frozen=True, kw_only=True):
     rules: Metrics
 
 
+class InputsJob(Job, frozen=True, kw_only=True):
+    rules: Drift
+    model: str
+    """Digest of the model in place; empty: edged has deployed none."""
+    generation: int
+    """How often edged was asked to learn this model's reference anew."""
+    resume: str
+    """Where reading begins, the first time."""
+    quiet: bool
+    """All is well, so that what is read now may be learned from."""
+
+
+class SmokeJob(Job, frozen=True, kw_only=True):
+    where: Where
+    digest: str
+    url: str
+    timeout: float
+
+
+INPUTS_DEADLINE = 30.0
+SMOKE_SLACK = 5.0
+"""Seconds for reading the inputs."""
+EMPTY: Mapping[str, Inputs] = {}
 DISK_TIMEOUT = 5.0
 HURRY = 0.25
 """Seconds between probes of an app that starts. They count for nothing until one is good or its time is over."""
@@ -67,7 +92,20 @@ def hurried(app: AppState) -> bool:
     return app.condition == "starting" and probe.verdict == "unknown" and not probe.good and not probe.bad
 
 
-def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]:
+def quiet(app: AppState) -> bool:
+    """What it is given now may be learned from."""
+    quality = app.kept.alerts.get("DataQuality")
+    sound = quality is None or quality.severity is None
+    return app.condition == "healthy" and app.kept.deployment is None and sound
+
+
+def model_of(app: AppState) -> str:
+    """Digest of the model in place."""
+    placed = app.kept.placed.get("model")
+    return placed.current.digest if placed is not None else ""
+
+
+def plan(config: Config, apps: Iterable[AppState], inputs: Mapping[str, Inputs] = EMPTY) -> dict[tuple[str, str], Job]:
     """All jobs that should be running now, by key."""
     jobs: list[Job] = [
         HostJob(check="host", subject="host", every=config.host.every, deadline=10.0),
@@ -76,6 +114,8 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
     running: list[tuple[str, int | None]] = []
     for app in apps:
         container = app.container
+        if app.config.drift is not None and _may_have_rows(app):
+            jobs.append(_inputs(app, inputs.get(app.name, Inputs())))
         if container is None or container.status != "running":
             continue
         running.append((container.id, container.pid))
@@ -90,6 +130,7 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
                     rules=metrics,
                 )
             )
+        jobs.extend(_smoke(app))
         health = app.config.health
         if health.http or health.tcp:
             jobs.append(
@@ -130,3 +171,52 @@ def plan(config: Config, apps: Iterable[AppState]) -> dict[tuple[str, str], Job]
 
 def _disk(path: str, every: float) -> DiskJob:
     return DiskJob(check="disk", subject=path, every=every, timeout=DISK_TIMEOUT, deadline=DISK_TIMEOUT + SLACK)
+
+
+def tried(app: AppState) -> str:
+    """Digest of the model whose smoke inputs the app is asked; empty: it is not asked now. The inputs are those of the
+    model in place, so a deployment is left alone; and so is an app that is not well."""
+    model, busy = app.config.model, app.kept.deployment is not None or bool(app.kept.tidying)
+    if model is None or model.probe is None or not model.smoke or busy or app.condition != "healthy":
+        return ""
+    return model_of(app)
+
+
+def _smoke(app: AppState) -> tuple[SmokeJob, ...]:
+    model, digest = app.config.model, tried(app)
+    if not digest:
+        return ()
+    job = SmokeJob(
+        check="smoke",
+        subject=app.name,
+        every=model.probe.every,
+        deadline=model.probe.timeout + SMOKE_SLACK,
+        where=Where("model", model.path, model.delivery, model.keep),
+        digest=digest,
+        url=model.smoke,
+        timeout=model.probe.timeout,
+    )
+    return (job,)
+
+
+def _may_have_rows(app: AppState) -> bool:
+    """An endpoint of the app itself needs the app to run. As long as nobody has looked how it is, rows wait."""
+    if app.condition == "unknown":
+        return False
+    running = app.container is not None and app.container.status == "running"
+    return running or not app.config.drift.source.http
+
+
+def _inputs(app: AppState, known: Inputs) -> InputsJob:
+    model = model_of(app)
+    return InputsJob(
+        check="inputs",
+        subject=app.name,
+        every=app.config.drift.every,
+        deadline=INPUTS_DEADLINE,
+        rules=app.config.drift,
+        model=model,
+        generation=known.generations.get(model, 0),
+        resume=known.position,
+        quiet=quiet(app),
+    )

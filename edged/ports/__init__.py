@@ -7,6 +7,7 @@ from .engine import Containers
 from .errors import ArtifactError, NotFound, PortError, Refused, StorageError, Unreachable
 from .host import Host, Notifier, Services
 from .http import Request, Response, Routes
+from .inputs import Chunk, Inputs, RowSource
 from .own_config import OwnConfig
 from .probes import Answer, Prober
 from .store import Batch, EvidenceStore, Readings, Retained, Store, StoredEvent
@@ -17,10 +18,12 @@ __all__ = [
     "Artifacts",
     "Batch",
     "Broker",
+    "Chunk",
     "Clock",
     "Containers",
     "EvidenceStore",
     "Host",
+    "Inputs",
     "Message",
     "ModelRuntime",
     "NotFound",
@@ -34,6 +37,7 @@ __all__ = [
     "Response",
     "Retained",
     "Routes",
+    "RowSource",
     "Services",
     "StorageError",
     "Store",

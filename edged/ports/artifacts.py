@@ -42,7 +42,8 @@ class Artifacts(Protocol):
         """Puts a slot's content in place of whatever is there. ``previous`` then leads to ``back``, if to anything."""
 
     def smoke(self, app: str, where: Where, digest: str, url: str, timeout: float) -> dict[str, Any]:
-        """Sends the bundle's own inputs to the app, which answers below ``url``. Returns ``samples``.
+        """Sends the bundle's own inputs to the app, which answers below ``url``. Returns ``samples`` and the
+        ``seconds`` that one of them took.
 
         The code is ``smoke`` when it answered something else than it should, ``not_ready``, ``unreachable`` or
         ``timeout`` when it did not answer (yet).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -38,5 +39,9 @@ class Prober(Protocol):
         content_type: str = "",
         most: int = 2**20,
         ca_file: str = "",
+        take: Callable[[bytes], None] | None = None,
     ) -> tuple[int, bytes]:
-        """Status and the whole body. Raises ``PortError``, also when it is longer than ``most`` bytes."""
+        """Status and the whole body. Raises ``PortError``, also when it is longer than ``most`` bytes.
+
+        ``take`` gets the body of a good answer piece by piece, as it comes, instead.
+        """

@@ -43,11 +43,12 @@ def severity(event: ev.Event) -> str:
             | ev.RecoveryHeld()
             | ev.CommandsRefused()
             | ev.KeysChanged()
+            | ev.DriftChanged(begun=(_, *_))
         ):
             return "warning"
         case ev.DeploymentChanged(new="rolling_back" | "rolled_back" | "refused"):
             return "warning"
-        case ev.ActionEnded(ok=False) | ev.StorageTrouble(ok=False) | ev.CheckBroken(broken=True):
+        case ev.ActionEnded(ok=False) | ev.StorageTrouble(ok=False) | ev.CheckBroken(broken=True) | ev.MetricsNoted():
             return "warning"
         case _:
             return "info"
@@ -140,6 +141,18 @@ def sentence(event: ev.Event) -> str:
             if event.broken:
                 return f"{who}: the check {event.check} cannot be made, so nothing is concluded from it: {event.error}"
             return f"{who}: the check {event.check} works again"
+        case ev.MetricsNoted():
+            return f"{who}: {event.text}"
+        case ev.DriftChanged():
+            said = [f"{one.name} {one.direction} (PSI {one.psi:.2f})" for one in event.top]
+            begun = f"drift begins: {', '.join(event.begun)}" if event.begun else ""
+            ended = f"drift is over: {', '.join(event.ended)}" if event.ended else ""
+            far = f"; farthest away: {', '.join(said)}" if said else ""
+            return f"{who}: {'; '.join(part for part in (begun, ended) if part) or 'drift goes on'}{far}"
+        case ev.ReferenceChanged():
+            where = "edged has learned itself" if event.learned else f"came with the model {event.model[:19]}"
+            size = f"{event.features} features, {event.rows} rows"
+            return f"{who}: inputs are held against a reference that {where} ({size})"
         case ev.CommandAnswered():
             code = f" [{event.reason}]" if event.reason else ""
             return f"{who}: command {event.command} by {event.origin} {event.status}{code}: {event.message}"

@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..vocabulary import events as ev
 from ..vocabulary.deployments import ENDS
+from . import drift, inference
 from .audit import unsigned
 from .snapshot import Snapshot, alerts
 
@@ -113,6 +114,8 @@ class _Collector:
 
     def collect(self) -> Iterator[Any]:
         yield from _apps(self._shot)
+        yield from inference.families(self._shot)
+        yield from drift.families(self._shot)
         yield from _host(self._shot)
         yield from _disks(self._shot)
         yield from _own(self._shot, self._counters, self._vitals)

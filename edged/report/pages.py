@@ -13,6 +13,7 @@ from ..audit import Entry, Head, Span, entry_line, span_line
 from ..ports import PortError, Request, Response, Routes, StorageError, StoredEvent
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived, Fact
+from . import drift
 from .answers import FINAL, Answers
 from .metrics import Counters, Vitals, render
 from .snapshot import Snapshot
@@ -79,6 +80,7 @@ def local_routes(source: Source) -> Routes:
     """The command line's API."""
     return {
         ("GET", "/v1/status"): lambda request: _status(source),
+        ("GET", "/v1/drift"): lambda request: _drift(source, request),
         ("GET", "/v1/events"): lambda request: _events(source, request),
         ("GET", "/v1/audit"): lambda request: _audit(source, request),
         ("POST", "/v1/commands"): lambda request: _command(source, request),
@@ -164,6 +166,18 @@ def _audit(source: Source, request: Request) -> Response:
         return _json({"error": str(error)}, 503)
     lines = (span_line(span), *map(entry_line, entries))
     return Response(200, b"\n".join(lines) + b"\n", "application/x-ndjson")
+
+
+def _drift(source: Source, request: Request) -> Response:
+    name = request.query.get("app", [""])[0]
+    shot = source.snapshot()
+    if name not in shot.state.apps:
+        known = ", ".join(sorted(shot.state.apps)) or "none"
+        return _json({"error": f"there is no app {name}; apps here: {known}"}, 404)
+    told = drift.report(shot, name)
+    if told is None:
+        return _json({"error": f"the configuration of {name} has no `drift:`, so its inputs are not watched"}, 404)
+    return _json(told)
 
 
 def _path(request: Request) -> str:

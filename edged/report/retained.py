@@ -10,6 +10,7 @@ import msgspec
 
 from .. import __version__
 from ..vocabulary.state import Alert, AppState, State
+from .drift import summary
 from .snapshot import Snapshot, alerts
 from .status import alert, app_state
 
@@ -41,17 +42,34 @@ def meta_payload(shot: Snapshot, host: dict[str, Any], commands: Mapping[str, An
 def changes(old: Snapshot, new: Snapshot) -> dict[str, bytes]:
     """Topics whose content is different now; an empty payload clears."""
     topics: dict[str, bytes] = {}
-    if old.state.apps is not new.state.apps:
+    if old.state.apps is not new.state.apps or old.state.inputs is not new.state.inputs:
         for name, app in new.state.apps.items():
             before = old.state.apps.get(name)
-            if before is app:
-                continue
-            if before is None or _visible(before) != _visible(app):
+            if before is None or _moved(before, app) or _drifts(old, new, name):
                 topics[f"app/{level(name)}"] = encode(app_state(new, app))
         for name in old.state.apps.keys() - new.state.apps.keys():
             topics[f"app/{level(name)}"] = b""
     topics.update(_alert_changes(old, new))
     return topics
+
+
+def _moved(before: AppState, app: AppState) -> bool:
+    return before is not app and _visible(before) != _visible(app)
+
+
+def _drifts(old: Snapshot, new: Snapshot, name: str) -> bool:
+    """Whether there is something to be said of its inputs that was not said before."""
+    if old.state.inputs.get(name) is new.state.inputs.get(name):
+        return False
+    return _said(old, name) != _said(new, name)
+
+
+def _said(shot: Snapshot, name: str) -> dict[str, Any] | None:
+    """Without times: the wall clock's last digits wander."""
+    told = summary(shot, name)
+    if told is not None:
+        told["drifted"] = {one: (what["direction"], what["psi"]) for one, what in told["drifted"].items()}
+    return told
 
 
 def _visible(app: AppState) -> tuple[Any, ...]:

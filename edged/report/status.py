@@ -8,6 +8,7 @@ from .. import __version__
 from ..audit import NO_HEAD, Head
 from ..vocabulary.deployments import Placed
 from ..vocabulary.state import AppState, DependencyState, HostState
+from . import drift, inference
 from .payloads import rfc3339
 from .snapshot import Snapshot, alerts
 
@@ -118,6 +119,7 @@ def app(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "next_in_seconds": round(max(0.0, recovery.next_at - shot.now), 1) if recovery.ailment else None,
         },
         "broken": a.broken,
+        "inference": inference.picture(shot, a),
     }
 
 
@@ -157,6 +159,7 @@ def app_state(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "version": kept.deployment.new.version,
             "digest": kept.deployment.new.digest,
         },
+        "drift": drift.summary(shot, a.name),
         "observed_only": not a.config.restart.enabled,
         "problems": list(a.problems),
     }
@@ -221,6 +224,7 @@ def metrics_sample(shot: Snapshot, audit: Head = NO_HEAD) -> dict[str, Any]:
             "mem": round(a.usage.memory / 2**20, 1) if a.usage else None,
             "cpu": None if a.cpu.share is None else round(a.cpu.share, 3),
         }
+        | inference.sample(a)
         for a in shot.state.apps.values()
     }
     return sample

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from .deployments import Deployment, Kind, Placed, Request, Traffic
+from .inference import Inference
 from .isolation import Isolation
 from .signs import Alert, Cpu, Streak, Trend
 from .world import Container, Usage
@@ -111,6 +112,8 @@ class Kept(Struct, frozen=True):
     ended: Request | None = None
     """The one before."""
     isolation: Isolation | None = None
+    deployed_at: float = 0.0
+    """When a deployment that touched the app last came to its end."""
 
 
 class AppState(Struct, frozen=True):
@@ -150,6 +153,7 @@ class AppState(Struct, frozen=True):
     """Checks that cannot be carried out, with the error."""
     traffic: tuple[Traffic, ...] = ()
     """Scrapes of its metrics since it last started, the newest last."""
+    inference: Inference = Inference()
     kept: Kept = Kept()
     wake_at: float | None = None
     """Look at it again then, even if nothing happens."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from .command_events import CommandAnswered, CommandPiece, CommandsRefused, KeysChanged
 from .deployments import GateCheck
 from .event import Event, Severity
+from .model_events import DriftChanged, MetricsNoted, ReferenceChanged
 from .people_events import AlertAcknowledged, IsolationChanged, NoteTaken
 
 __all__ = [
@@ -15,10 +16,13 @@ __all__ = [
     "CommandAnswered",
     "CommandPiece",
     "CommandsRefused",
+    "DriftChanged",
     "Event",
     "IsolationChanged",
     "KeysChanged",
+    "MetricsNoted",
     "NoteTaken",
+    "ReferenceChanged",
     "Severity",
 ]
 
@@ -277,6 +281,9 @@ AnyEvent = (
     | ConfigRefused
     | ConfigTrial
     | CheckBroken
+    | MetricsNoted
+    | DriftChanged
+    | ReferenceChanged
     | CommandAnswered
     | CommandPiece
     | CommandsRefused

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
-
-from .deployments import Traffic
-from .trust import Order, TrustedKey
+from .command_facts import CommandReceived, OrderReceived, OrdersRefused
+from .fact import Fact
+from .model_facts import ReferenceSeen, RowsCounted, SmokeProbed, TrafficSampled
+from .trust import TrustedKey
 from .world import Container, Disk, DockerHealth, HostSample, Usage
 
-
-class Fact(Struct, frozen=True, kw_only=True, tag=True, tag_field="fact"):
-    at: float
-    """Seconds on edged's clock when it was seen."""
+__all__ = [
+    "AnyFact",
+    "CommandReceived",
+    "Fact",
+    "OrderReceived",
+    "OrdersRefused",
+    "ReferenceSeen",
+    "RowsCounted",
+    "SmokeProbed",
+    "TrafficSampled",
+]
 
 
 class Started(Fact, frozen=True, kw_only=True):
@@ -117,13 +124,6 @@ class ProbeFinished(Fact, frozen=True, kw_only=True):
     """When the probe was sent, on edged's clock."""
 
 
-class TrafficSampled(Fact, frozen=True, kw_only=True):
-    """One scrape of an app's own metrics."""
-
-    app: str
-    traffic: Traffic
-
-
 class CheckFailed(Fact, frozen=True, kw_only=True):
     """A check could not be carried out. Neither healthy nor unhealthy."""
 
@@ -143,50 +143,6 @@ class ActionFinished(Fact, frozen=True, kw_only=True):
     seconds: float
     error: str = ""
     result: dict[str, Any] = {}
-
-
-class CommandReceived(Fact, frozen=True, kw_only=True):
-    """Somebody asks edged to do something: the local command line, later the fleet console too."""
-
-    id: str
-    type: str
-    args: dict[str, Any] = {}
-    origin: str = ""
-    """Who: ``local:uid=1000(ann)``."""
-
-
-class OrderReceived(Fact, frozen=True, kw_only=True):
-    """A command came from the broker, and its signature by a trusted key fits."""
-
-    wall: float
-    """Unix time at which it was verified."""
-    topic_type: str
-    topic_id: str
-    key: str
-    """Id of the key that signed it."""
-    public: str
-    digest: str
-    """Hex SHA-256 of the signed bytes."""
-    order: Order
-    receipt: int = 0
-    """Given back to the broker when everything about the order is on disk."""
-    again: bool = False
-    """The broker has sent it before, and does not know whether it arrived."""
-
-
-class OrdersRefused(Fact, frozen=True, kw_only=True):
-    """What came from the broker as a command was none of anybody who is trusted."""
-
-    code: str
-    count: int = 1
-    """More than one: they came in a flood, and only the number is told."""
-    message: str = ""
-    key: str = ""
-    """Id of the key that the sender claims."""
-    topic: str = ""
-    type: str = ""
-    id: str = ""
-    """Of the topic; empty when nothing should be answered there."""
 
 
 class ConfigLoaded(Fact, frozen=True, kw_only=True):
@@ -244,6 +200,9 @@ AnyFact = (
     | DiskSampled
     | ProbeFinished
     | TrafficSampled
+    | SmokeProbed
+    | ReferenceSeen
+    | RowsCounted
     | CheckFailed
     | ActionFinished
     | CommandReceived

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from .app_state import AppState, Condition, Kept, Maintenance, Phase, Recovery, Starter, Stopped
 from .events import CommandAnswered
+from .inputs import Inputs
 from .signs import Acknowledged, Alert, Cpu, Streak, Trend, Verdict
 from .trust import Authority
 from .world import Disk, HostSample
@@ -148,6 +149,8 @@ class State(Struct, frozen=True):
     apps: dict[str, AppState] = {}
     remembered: dict[str, Kept] = {}
     """Of discovered apps of the run before, until the engine has listed its containers."""
+    inputs: dict[str, Inputs] = {}
+    """By app. It knows of more than are watched now: containers come and go."""
     dependencies: dict[str, DependencyState] = {}
     config: ConfigState = ConfigState()
     commands: dict[str, CommandState] = {}

@@ -154,6 +154,17 @@ need_engine_programs() {
     fi
 }
 
+# Only its programs are wanted: the package also starts a server, on every address.
+need_prometheus() {
+    if command -v prometheus >/dev/null; then
+        return
+    fi
+    apt_install prometheus
+    if [ -d /run/systemd/system ]; then
+        systemctl disable --now prometheus
+    fi
+}
+
 # For tests on a whole device, which is made of Debian packages.
 need_machine_programs() {
     need debootstrap:debootstrap nsenter:util-linux

@@ -17,7 +17,7 @@ import yaml
 from msgspec.structs import replace
 
 from edged.app import daemon as composition
-from edged.app import reporting
+from edged.app import reporting, wiring
 from edged.app.blackbox import Blackbox
 from edged.app.daemon import Daemon
 from edged.app.supervision import INTAKE, OUTBOX, RECORDER
@@ -222,7 +222,7 @@ class Rig:
             real = getattr(composition, name)
             patch.setattr(composition, name, lambda *args, real=real, port=port: before(port, real(*args)))
         patch.setattr(composition, "lazy_engine", lambda *_: before("Containers", self.engine))
-        patch.setattr(composition, "lazy_artifacts", lambda *_: before("Artifacts", Artifacts()))
+        patch.setattr(wiring, "lazy_artifacts", lambda *_: before("Artifacts", Artifacts()))
         patch.setattr(composition, "SocketProber", lambda: before("Prober", Prober()))
         patch.setattr(composition, "SystemdServices", lambda: before("Services", Services()))
         patch.setattr(reporting, "PahoBroker", lambda *args, **_: before("Broker", Broker(*args[:6])))

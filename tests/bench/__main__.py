@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import bundles, cost, deploy, device, endurance, fleet, footprint, kills, orders, outbox, recovery, spool
+from . import bundles, cost, deploy, device, drift, endurance, fleet, footprint, kills, orders, outbox, recovery, spool
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -41,6 +41,7 @@ BENCHES: dict[str, Bench] = {
     "rate": lambda e, f, a: orders.rate(e, f, 10_000),
     "flood": lambda e, f, a: orders.flood(e, f, max(5, a.count // 2)),
     "fleet": lambda e, f, a: fleet.console(f, 2000, random.Random(a.seed)),
+    "drift": lambda e, f, a: drift.drift(e, f, a.seed),
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 

@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 from tests.bench.measure import Figure, show
 
-from . import bundle, command
+from . import bundle, command, metrics, rows
 
-TARGETS: dict[str, Callable[[int, int], list[Figure]]] = {"bundle": bundle.run, "command": command.run}
+TARGETS: dict[str, Callable[[int, int], list[Figure]]] = {
+    "bundle": bundle.run,
+    "command": command.run,
+    "inputs": rows.run,
+    "metrics": metrics.run,
+}
 
 
 def main() -> int:

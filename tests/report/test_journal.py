@@ -10,6 +10,7 @@ import pytest
 
 from edged.report import journal
 from edged.vocabulary import events as ev
+from edged.vocabulary.drift import DriftFeature
 
 FILL: dict[str, Any] = {
     "severity": "critical",
@@ -19,6 +20,7 @@ FILL: dict[str, Any] = {
     "by": "edged",
     "state": "undone",
     "change": "added",
+    "top": (DriftFeature(name="f", direction="up", why="w", psi=1.0, before=(0.5, 0.5), after=(0.1, 0.9)),),
 }
 
 

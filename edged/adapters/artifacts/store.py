@@ -138,7 +138,9 @@ class ArtifactStore:
                 raise ArtifactError("no_smoke", f"there is nothing to try {app} itself with")
             # The slot was read to its last byte a moment ago, when it was put in place: only this file counts now.
             test = smoke.parse(slots.read_item(place, content, file, smoke.MOST_BYTES))
-            return {"samples": self._try_app(test, url, timeout)}
+            begun = time.monotonic()
+            samples = self._try_app(test, url, timeout)
+            return {"samples": samples, "seconds": (time.monotonic() - begun) / samples}
 
     def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
         with self._home(app, where) as place:

@@ -17,6 +17,7 @@ from ..answer import accepted, bounded_args, rejected
 from ..outcome import Judgement, View
 from .alert_ack import AckArgs, acknowledge
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
+from .drift import ResetArgs, reset
 from .evidence_get import EvidenceArgs, evidence_get
 from .incident_note import NoteArgs, take_note
 from .isolate import IsolateArgs, isolate
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Command] = {
     "config.deploy": Command(DeployArgs, deploy_config, "deployer"),
     "config.rollback": Command(BackArgs, roll_back_config, "deployer"),
     "deploy.cancel": Command(BackArgs, cancel, "deployer"),
+    "drift.reset": Command(ResetArgs, reset, "operator"),
     "key.add": Command(AddArgs, add, "admin"),
     "key.revoke": Command(RevokeArgs, revoke, "admin"),
     "edged.reload": Command(ReloadArgs, reload_config, "admin"),

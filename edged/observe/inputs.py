@@ -1,0 +1,234 @@
+"""The check of an app's inputs: rows in, counts out. No row outlives the check, but those that edged learns from."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from ..config import Drift
+from ..inputs import reference as references
+from ..inputs.rows import Table, chosen_by, merged, table
+from ..ports import Chunk, Clock, Inputs, PortError, RowSource
+from ..vocabulary.drift import Batch, Reference
+from ..vocabulary.facts import Fact, ReferenceSeen, RowsCounted
+from .jobs import InputsJob
+
+if TYPE_CHECKING:
+    from ..inputs.counting import Counts
+    from ..inputs.learning import Learner
+
+log = logging.getLogger(__name__)
+
+AT_A_TIME = 2**20
+"""Bytes that are asked of a source."""
+MOST_BYTES = 16 * 2**20
+MOST_ROWS = 50_000
+SECONDS = 5.0
+"""What one check may read; the rest waits for the next."""
+BATCHES = 5
+"""Of one window: a verdict is never much later than its window is full."""
+MOST_BATCH = 1000
+"""Rows. Of hostile ones each may have columns of its own."""
+LEAST_LEARNED, MOST_LEARNED = 2000, 20_000
+
+
+class InputReaders:
+    """What is known of each app's inputs between two checks. Each app is only looked at by one thread at a time."""
+
+    def __init__(self, world: Inputs, clock: Clock) -> None:
+        self._world, self._clock = world, clock
+        self._apps: dict[str, InputReader] = {}
+        self._lock = threading.Lock()
+
+    def take(self, job: InputsJob) -> tuple[Fact, ...]:
+        """Reads what is new. Raises ``PortError``, and then nothing was counted."""
+        with self._lock:
+            before = self._apps.get(job.subject)
+        intake = before
+        if before is None or not before.fits(job.rules):
+            if before is not None:
+                before.close()
+            intake = InputReader(job, self._world, self._clock)
+            with self._lock:
+                self._apps[job.subject] = intake
+        assert intake is not None
+        return tuple(intake.take(job))
+
+    def keep_only(self, apps: set[str]) -> None:
+        """Lets the sources of other apps go."""
+        with self._lock:
+            gone = [self._apps.pop(name) for name in self._apps.keys() - apps]
+        for intake in gone:
+            intake.close()
+
+
+class InputReader:
+    """One app's source, its reference and what is carried from batch to batch."""
+
+    def __init__(self, job: InputsJob, world: Inputs, clock: Clock) -> None:
+        self._name, self._rules, self._world, self._clock = job.subject, job.rules, world, clock
+        self._csv = is_csv(job.rules)
+        # A position means nothing to another source.
+        self._tag = hashlib.sha256(repr(job.rules.source).encode()).hexdigest()[:12] + ":"
+        position = job.resume.removeprefix(self._tag) if job.resume.startswith(self._tag) else ""
+        self._source: RowSource = world.open(job.subject, job.rules.source, csv=self._csv, position=position)
+        self._key: tuple[str, int] | None = None
+        self._digest = ""
+        self._counts: Counts | None = None
+        self._learner: Learner | None = None
+        self._looked_at: float | None = None
+
+    def fits(self, rules: Drift) -> bool:
+        """Whether it still reads what the configuration names."""
+        mine = self._rules
+        return (rules.source, rules.format, rules.columns) == (mine.source, mine.format, mine.columns)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def take(self, job: InputsJob) -> list[Fact]:
+        """One reading. Raises ``PortError``."""
+        self._rules = job.rules
+        facts: list[Fact] = []
+        if self._key != (job.model, job.generation):
+            facts += self._refer(job)
+        now, until = self._clock.now(), time.monotonic() + SECONDS
+        counted: list[RowsCounted] = []
+        rows = size = 0
+        while True:
+            try:
+                chunk = self._source.read(AT_A_TIME)
+            except PortError:
+                if rows:
+                    break  # what was read counts; the next check meets the same trouble and tells it
+                raise
+            told, learned = self._counted(job, chunk)
+            counted.append(told)
+            rows += told.rows
+            size += sum(map(len, chunk.lines))
+            if not chunk.more or learned or rows >= MOST_ROWS or size >= MOST_BYTES or time.monotonic() > until:
+                break
+        seconds = now - self._looked_at if self._looked_at is not None else 0.0
+        self._looked_at = now
+        facts += [_timed(one, seconds / rows) if rows else one for one in counted]
+        # Behind the rows that it was learned from: they are not held against themselves.
+        return [*facts, *([self._use(job, learned)] if learned is not None else [])]
+
+    def _counted(self, job: InputsJob, chunk: Chunk) -> tuple[RowsCounted, Reference | None]:
+        """What is in a chunk, and the reference if there are now enough rows for one."""
+        batches: list[Batch] = []
+        refused = [chunk.refused]
+        rows, learned = 0, None
+        size = min(job.rules.window // BATCHES, MOST_BATCH)
+        for begin in range(0, len(chunk.lines), size):
+            seen = table(chunk.lines[begin : begin + size], chunk.header, job.rules.columns)
+            refused.append(seen.refused)
+            rows += seen.rows
+            if not seen.rows:
+                continue
+            if self._counts is not None:
+                features, unknown = self._counts.add(seen)
+                batches.append(Batch(rows=seen.rows, features=features, unknown=unknown))
+            elif job.quiet and learned is None:
+                learned = self._learn(job, seen)
+        learner = self._learner
+        told = RowsCounted(
+            at=self._clock.now(),
+            app=self._name,
+            model=job.model,
+            digest=self._digest,
+            batches=tuple(batches),
+            rows=rows,
+            refused=merged(refused),
+            position=self._tag + chunk.position if chunk.position else "",
+            learned=learner.rows if learner is not None else 0,
+            wanted=learner.most if learner is not None else 0,
+        )
+        return told, learned
+
+    def _learn(self, job: InputsJob, seen: Table) -> Reference | None:
+        """The reference, as soon as there is enough for one."""
+        assert self._learner is not None
+        self._learner.add(seen, csv=self._csv)
+        if not self._learner.full:
+            return None
+        reference = self._learner.reference(learned=True)
+        if not reference.features:
+            self._learner = _learner(job.rules)
+            return None
+        return reference
+
+    def _refer(self, job: InputsJob) -> list[Fact]:
+        """What is held against from now on: what the model brings, what was learned before, or what will be."""
+        found = self._known(job)
+        self._key, self._counts, self._learner, self._digest = (job.model, job.generation), None, None, ""
+        if found is not None:
+            return [self._use(job, found, keep=False)]
+        self._learner = _learner(job.rules)
+        return []
+
+    def _known(self, job: InputsJob) -> Reference | None:
+        data = b""
+        if job.model and not job.generation:
+            data = self._world.shipped(self._name, job.model)
+        if not data:
+            data = self._world.learned(self._name, _kept_as(job))
+        if not data:
+            return None
+        try:
+            return references.decode(data)
+        except ValueError as error:
+            raise PortError(f"the reference of {self._name} {error}; edged drift reset learns a new one") from None
+
+    def _use(self, job: InputsJob, reference: Reference, *, keep: bool = True) -> ReferenceSeen:
+        _one_thread()
+        from ..inputs.counting import Counts
+
+        # A column that the configuration leaves out would seem to be absent.
+        chosen = tuple(one for one in reference.features if chosen_by(one.name, job.rules.columns))
+        reference = replace(reference, features=chosen)
+        if keep:
+            try:
+                self._world.keep(self._name, _kept_as(job), references.encode(reference))
+            except PortError as error:
+                log.warning(
+                    "what was learned of %s is not kept, and is learned again after a restart: %s", self._name, error
+                )
+        self._counts, self._learner, self._digest = Counts(reference), None, references.digest_of(reference)
+        return ReferenceSeen(
+            at=self._clock.now(), app=self._name, model=job.model, reference=reference, digest=self._digest
+        )
+
+
+def _timed(fact: RowsCounted, each: float) -> RowsCounted:
+    """With the seconds that its rows stand for: those since the last reading are spread evenly over all of them."""
+    return replace(fact, batches=tuple(replace(one, seconds=each * one.rows) for one in fact.batches))
+
+
+def _one_thread() -> None:
+    """For numpy, before it is imported: its linear algebra, which nobody needs here, would begin a thread a core."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def _learner(rules: Drift) -> Learner:
+    _one_thread()
+    from ..inputs.learning import Learner
+
+    return Learner(min(max(5 * rules.window, LEAST_LEARNED), MOST_LEARNED))
+
+
+def _kept_as(job: InputsJob) -> str:
+    return f"{job.model.removeprefix('sha256:') or 'none'}-{job.generation}"
+
+
+def is_csv(rules: Drift) -> bool:
+    """Whether the source's lines are CSV."""
+    return bool(rules.source.file) and (
+        rules.format == "csv" or (rules.format == "auto" and rules.source.file.lower().endswith((".csv", ".csv.log")))
+    )

@@ -1,0 +1,205 @@
+"""The check of inputs: what is counted, what is learned and when, and where reading goes on."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from edged.config import Columns, Drift, Source
+from edged.inputs import reference as references
+from edged.observe import inputs as module
+from edged.observe.inputs import InputReaders
+from edged.observe.jobs import InputsJob
+from edged.ports import Chunk, PortError, StorageError
+from edged.vocabulary.facts import Fact, ReferenceSeen, RowsCounted
+
+RULES = Drift(source=Source(file="/rows.ndjson"), window=100, every=10.0)
+JOB = InputsJob(
+    check="inputs", subject="box", every=10.0, deadline=30.0, rules=RULES, model="", generation=0, resume="", quiet=True
+)
+
+
+def rows(count: int, seed: int = 1) -> list[bytes]:
+    rng = random.Random(seed)
+    return [json.dumps({"x": rng.gauss(0.0, 1.0), "w": rng.choice("ab")}).encode() for _ in range(count)]
+
+
+class World:
+    """A source, the models' references and the state folder. Also a clock."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk | PortError] = []
+        self.models: dict[str, bytes] = {}
+        self.kept: dict[str, bytes] = {}
+        self.opened: list[str] = []
+        self.closed = 0
+        self.full = False
+        self.at = 100.0
+
+    def now(self) -> float:
+        return self.at
+
+    def wall(self) -> float:
+        return self.at
+
+    def open(self, app: str, source: Source, *, csv: bool, position: str) -> World:
+        self.opened.append(position)
+        return self
+
+    def read(self, most: int) -> Chunk:
+        chunk = self.chunks.pop(0) if self.chunks else Chunk()
+        if isinstance(chunk, PortError):
+            raise chunk
+        return replace(chunk, more=bool(self.chunks))
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def shipped(self, app: str, model: str) -> bytes:
+        return self.models.get(model, b"")
+
+    def learned(self, app: str, key: str) -> bytes:
+        return self.kept.get(key, b"")
+
+    def keep(self, app: str, key: str, reference: bytes) -> None:
+        if self.full:
+            raise StorageError("no space left")
+        self.kept[key] = reference
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def take(world: World, input_readers: InputReaders, *chunks: Chunk | PortError, **job: Any) -> list[Fact]:
+    world.chunks = list(chunks)
+    world.at += 10.0
+    return list(input_readers.take(replace(JOB, **job)))
+
+
+def counted(facts: list[Fact]) -> list[RowsCounted]:
+    return [fact for fact in facts if isinstance(fact, RowsCounted)]
+
+
+def reference_of(facts: list[Fact]) -> ReferenceSeen:
+    (found,) = [fact for fact in facts if isinstance(fact, ReferenceSeen)]
+    return found
+
+
+def test_it_learns_and_then_counts(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(1500))))
+    assert (told.digest, told.batches, told.learned, told.wanted) == ("", (), 1500, 2000)
+    facts = take(world, input_readers, Chunk(lines=rows(700)))
+    seen = reference_of(facts)
+    assert seen.reference.learned and seen.reference.rows == 2000 and list(world.kept) == ["none-0"]
+    assert facts[-1] is seen, "behind the rows that it was made of"
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(90))))
+    assert told.digest == seen.digest and [batch.rows for batch in told.batches] == [20, 20, 20, 20, 10]
+    assert sum(batch.seconds for batch in told.batches) == pytest.approx(10.0)
+    assert set(told.batches[0].features) == {"x", "w"}
+
+
+def test_nothing_is_learned_from_trouble(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(3000), position="p"), quiet=False))
+    assert (told.rows, told.learned, told.position[-2:]) == (3000, 0, ":p")
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(100))))
+    assert told.learned == 100
+
+
+def test_what_was_learned_outlives_edged(world: World) -> None:
+    first = reference_of(take(world, InputReaders(world, world), Chunk(lines=rows(2000))))
+    again = reference_of(take(world, InputReaders(world, world)))
+    assert again.digest == first.digest and again.reference == first.reference
+
+
+def test_a_full_disk_does_not_stop_it(world: World) -> None:
+    world.full = True
+    input_readers = InputReaders(world, world)
+    assert reference_of(take(world, input_readers, Chunk(lines=rows(2000)))).reference.learned
+    assert counted(take(world, input_readers, Chunk(lines=rows(20))))[0].batches
+
+
+def test_the_reference_is_the_models(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    learned = reference_of(take(world, input_readers, Chunk(lines=rows(2000))))
+    made = replace(learned.reference, learned=False, rows=7)
+    world.models["sha256:b"] = references.encode(made)
+    shipped = reference_of(take(world, input_readers, model="sha256:b"))
+    assert (shipped.model, shipped.reference) == ("sha256:b", made) and shipped.digest != learned.digest
+    assert reference_of(take(world, input_readers, model="")).digest == learned.digest, "and back"
+    (told,) = counted(take(world, input_readers, model="sha256:c"))
+    assert (told.digest, told.wanted) == ("", 2000)
+
+
+def test_learning_anew_leaves_the_models_own_aside(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    learned = reference_of(take(world, input_readers, Chunk(lines=rows(2000))))
+    world.models["sha256:b"] = references.encode(learned.reference)
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(10)), model="sha256:b", generation=1))
+    assert (told.digest, told.learned) == ("", 10)
+    assert (
+        reference_of(take(world, input_readers, Chunk(lines=rows(2000)), model="sha256:b", generation=1)).model
+        == "sha256:b"
+    )
+    assert "b-1" in world.kept
+
+
+def test_a_reference_that_cannot_be_used_is_said(world: World) -> None:
+    world.models["sha256:b"] = b"{}"
+    with pytest.raises(PortError, match="reference of box cannot be read"):
+        take(world, InputReaders(world, world), model="sha256:b")
+
+
+def test_columns_that_are_left_out_are_not_absent(world: World) -> None:
+    reference_of(take(world, InputReaders(world, world), Chunk(lines=rows(2000))))
+    rules = replace(RULES, columns=Columns(exclude=("w",)))
+    input_readers = InputReaders(world, world)
+    seen = reference_of(take(world, input_readers, rules=rules))
+    assert [one.name for one in seen.reference.features] == ["x"]
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(20)), rules=rules))
+    assert told.batches[0].unknown == ()
+
+
+def test_a_position_is_for_its_source_alone(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    position = counted(take(world, input_readers, Chunk(lines=rows(1), position="p7")))[0].position
+    take(world, InputReaders(world, world), resume=position)
+    take(
+        world,
+        InputReaders(world, world),
+        resume=position,
+        rules=replace(RULES, source=Source(http="http://127.0.0.1:1/")),
+    )
+    assert world.opened == ["", "p7", ""]
+    take(world, input_readers, rules=replace(RULES, format="csv"), resume=position)
+    assert world.closed == 1 and world.opened[-1] == "p7"
+    input_readers.keep_only(set())
+    assert world.closed == 2
+
+
+def test_what_was_read_before_the_trouble_counts(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    facts = take(world, input_readers, Chunk(lines=rows(5), position="p"), PortError("gone"))
+    assert counted(facts)[0].rows == 5
+    with pytest.raises(PortError, match="gone"):
+        take(world, input_readers, PortError("gone"))
+
+
+def test_one_check_reads_so_much_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 250)
+    input_readers = InputReaders(world, world)
+    facts = take(world, input_readers, *(Chunk(lines=rows(100)) for _ in range(10)))
+    assert sum(fact.rows for fact in counted(facts)) == 300 and len(world.chunks) == 7
+
+
+def test_refused_rows_are_counted_by_reason(world: World) -> None:
+    lines = [*rows(5), b"\xff", b"[1]", b"\xff"]
+    (told,) = counted(take(world, InputReaders(world, world), Chunk(lines=lines, refused={"longer than 64 KiB": 1})))
+    assert told.refused == {"not JSON": 2, "not an object": 1, "longer than 64 KiB": 1} and told.rows == 5
