@@ -30,7 +30,7 @@ from ..durable import Differ, Ending, restore
 from ..loop import Inbox, Loop
 from ..observe import World
 from ..observe.engine import EngineWatcher
-from ..observe.inputs import InputReaders
+from ..observe.input_rows import InputReaders
 from ..observe.runner import JobRunner
 from ..ports import PortError
 from ..report import audit

@@ -19,7 +19,7 @@ from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
 from ..loop import Hands, Inbox, Loop
 from ..observe.engine import EngineWatcher
-from ..observe.inputs import InputReaders
+from ..observe.input_rows import InputReaders
 from ..observe.intake import Intake
 from ..observe.jobs import Job
 from ..observe.reception import Reception

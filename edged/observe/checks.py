@@ -17,7 +17,7 @@ from ..vocabulary.facts import (
 )
 from ..vocabulary.world import Usage
 from .exposition import Page
-from .inputs import InputReaders
+from .input_rows import InputReaders
 from .jobs import DiskJob, HostJob, InputsJob, MetricsJob, ProbeJob, ResourcesJob, SmokeJob
 
 

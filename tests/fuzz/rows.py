@@ -26,7 +26,7 @@ from edged.inputs import reference
 from edged.inputs.learning import Learner
 from edged.inputs.rows import table
 from edged.judge import judge
-from edged.observe.inputs import InputReaders
+from edged.observe.input_rows import InputReaders
 from edged.observe.jobs import InputsJob
 from edged.ports import Chunk, PortError, RowSource
 from edged.vocabulary.events import AlertRaised

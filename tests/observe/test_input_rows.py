@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from edged.config import Columns, Drift, Source
 from edged.inputs import reference as references
-from edged.observe import inputs as module
-from edged.observe.inputs import InputReaders
+from edged.observe import input_rows as module
+from edged.observe.input_rows import InputReaders
 from edged.observe.jobs import InputsJob
 from edged.ports import Chunk, PortError, StorageError
 from edged.vocabulary.facts import Fact, ReferenceSeen, RowsCounted
