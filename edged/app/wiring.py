@@ -91,6 +91,9 @@ class Wiring:
             lambda receipt: self._reporting.acknowledge(receipt),
             lambda receipt: self._reporting.bring_again(receipt),
             lambda: self._snapshot.state.engine.listed,
+            lambda: any(
+                app.kept.recovery.phase in ("capturing", "acting") for app in self._snapshot.state.apps.values()
+            ),
         )
 
     def _new_artifacts(self, prober: Prober, device: str) -> Artifacts:

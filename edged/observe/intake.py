@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 BOUND, BOUND_BYTES = 5000, 8 * 2**20
 """What waits here at most. A broker should hold back what it has no receipts for; mosquitto 2.0.11 does not always."""
+GIVE_WAY = 0.4
+"""Seconds that a flood waits at most while an app is being recovered."""
 AGAIN_EVERY = 30.0
 """Seconds between two connections that are broken since what came did not fit."""
 PATIENCE = 5.0
@@ -34,14 +36,18 @@ class Intake:
         acknowledge: Callable[[int], None],
         again: Callable[[int], None],
         ready: Callable[[], bool] = lambda: True,
+        recovering: Callable[[], bool] = lambda: False,
     ) -> None:
         """``acknowledge`` gives a receipt back, from any thread. ``again`` has the broker bring everything again that
         was not acknowledged of the connection that this receipt is of.
 
+        ``recovering``: an app is being recovered. A flood then gives way: the threads of one process take turns.
         ``ready``: the containers are known; what comes before waits for that, but not for longer than ``PATIENCE``.
         """
         self._reception, self._clock, self._acknowledge, self._ready = reception, clock, acknowledge, ready
-        self._again = again
+        self._again, self._recovering = again, recovering
+        self._gave_way = 0.0
+        """Since when it has."""
         self._waiting: deque[tuple[str, bytes, int, bool]] = deque()
         self._wake = threading.Condition()
         self._bytes = 0
@@ -92,6 +98,8 @@ class Intake:
                 message = self._waiting.popleft() if self._waiting else None
                 self._bytes -= len(message[1]) if message is not None else 0
             self.last_beat = time.monotonic()
+            if self._reception.flush_at:
+                self._give_way()
             if message is None:
                 self._make_up()
             elif self._reception.take(*message).order is None:
@@ -99,6 +107,16 @@ class Intake:
             if self._reception.flush_at and self._clock.now() >= self._reception.flush_at:
                 self._reception.flush()
         self._reception.flush()
+
+    def _give_way(self) -> None:
+        """In a flood alone: while few come, nobody feels them."""
+        while self._recovering() and not self._stopped:
+            now = time.monotonic()
+            self._gave_way = self._gave_way or now
+            if now >= self._gave_way + GIVE_WAY:
+                return
+            time.sleep(0.005)
+        self._gave_way = 0.0
 
     def _make_up(self) -> None:
         """All that fitted is dealt with: now there is room for what did not."""

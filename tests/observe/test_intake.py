@@ -49,14 +49,19 @@ class Bench:
         self.reception = Reception()
         self.receipts: list[int] = []
         self.again: list[int] = []
-        self.ready = True
+        self.ready, self.recovering, self.asked = True, False, 0
         self.intake = Intake(
             self.reception,  # type: ignore[arg-type]
             Clock(),
             self.receipts.append,
             self.again.append,
             lambda: self.ready,
+            self.busy,
         )
+
+    def busy(self) -> bool:
+        self.asked += 1
+        return self.recovering
 
 
 @pytest.fixture
@@ -116,3 +121,20 @@ def test_what_was_only_counted_is_told_in_time_and_at_the_end(bench: Bench) -> N
     assert bench.reception.flushed == 2
     bench.intake.offer("t", b"bad", 1)
     assert bench.receipts == []
+
+
+def test_a_flood_gives_way_to_a_recovery_but_not_for_long(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GIVE_WAY", 0.2)
+    bench.recovering = True
+    bench.intake.start()
+    bench.intake.offer("t", b"bad", 0)
+    until(lambda: bench.receipts == [0])
+    assert not bench.asked, "nobody waits while few come"
+    bench.reception.flush_at = time.monotonic() + 60.0
+    began = time.monotonic()
+    bench.intake.offer("t", b"bad", 1)
+    until(lambda: bench.receipts == [0, 1])
+    assert time.monotonic() - began >= 0.2 and bench.asked
+    bench.recovering = False
+    bench.intake.offer("t", b"bad", 2)
+    until(lambda: bench.receipts == [0, 1, 2])
