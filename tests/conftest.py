@@ -16,7 +16,14 @@ pytest_plugins = [
     "tests.fixtures.unit",
 ]
 
-SLOW = ("tests/system/", "tests/fleet/", "tests/broker/", "tests/app/", "tests/adapters/test_artifacts")
+SLOW = (
+    "tests/adapters/test_docker_engine",
+    "tests/system/",
+    "tests/fleet/",
+    "tests/broker/",
+    "tests/app/",
+    "tests/adapters/test_artifacts",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -130,6 +130,9 @@ class Link:
         while client.socket() is not None and not self._closing:
             if client.loop(1.0 if self.up else 0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
+            if _too_much(client):
+                self._reason = "the broker sends what it was told not to: messages that are too large, or at QoS 2"
+                return
             if not self.up_since and time.monotonic() > deadline:
                 self._reason = f"the broker accepted the connection but said nothing for {self._timeout:g} s"
                 return
@@ -182,8 +185,8 @@ class Link:
         return self.number << 16 | mid
 
     def acknowledge(self, mid: int) -> None:
-        """An incoming message is dealt with."""
-        if self._client is not None and self.up:
+        """An incoming message is dealt with. One at QoS 0 has no number, and wants none."""
+        if mid and self._client is not None and self.up:
             self._client.ack(mid, 1)
 
     def disconnect(self) -> None:
@@ -245,6 +248,11 @@ class Link:
         for topic, code in zip(self._subscriptions, codes, strict=False):
             if code.is_failure:
                 log.error("the broker refuses the subscription to %s: %s", topic, code)
+
+
+def _too_much(client: Any) -> bool:
+    """paho gathers whatever a broker sends, however large, and keeps all at QoS 2 until they are released."""
+    return client._in_packet["remaining_length"] > MAX_INBOUND or bool(client._in_messages)
 
 
 class _LastError:

@@ -90,7 +90,7 @@ class Wiring:
             self._clock,
             lambda receipt: self._reporting.acknowledge(receipt),
             lambda receipt: self._reporting.bring_again(receipt),
-            lambda: self._snapshot.state.engine.listed,
+            lambda: self._snapshot.state.engine.listed and self._snapshot.state.host.sample is not None,
             lambda: any(
                 app.kept.recovery.phase in ("capturing", "acting") for app in self._snapshot.state.apps.values()
             ),

@@ -62,7 +62,7 @@ def parse(data: bytes, file: str) -> Trust:
     trust: File = reader.struct(File, document.parse(data, file))
     seen: dict[str, int] = {}
     for index, key in enumerate(trust.keys):
-        _check(reader, index, key, seen)
+        _check(reader, index, key, seen, trust.keys[:index])
     if reader.problems:
         raise ConfigError(cap(sorted(set(reader.problems), key=lambda p: (p.line, p.column))))
     return Trust(keys=tuple(TrustedKey(**asdict(entry)) for entry in trust.keys))
@@ -80,7 +80,7 @@ def load_key(path: Path) -> tuple[str, bytes]:
     return key.id, _bytes(key.private)
 
 
-def _check(reader: Reader, index: int, key: Entry, seen: dict[str, int]) -> None:
+def _check(reader: Reader, index: int, key: Entry, seen: dict[str, int], before: tuple[Entry, ...]) -> None:
     here = ("keys", str(index))
     if (*here, "id") not in reader.bad:
         if key.id in seen:
@@ -88,6 +88,8 @@ def _check(reader: Reader, index: int, key: Entry, seen: dict[str, int]) -> None
         seen.setdefault(key.id, _line(reader, (*here, "id")))
     if (*here, "public") not in reader.bad and len(_bytes(key.public)) != 32:
         _note(reader, (*here, "public"), "is not the base64 of 32 bytes", "`edged key show FILE` prints it")
+    if any(other.public == key.public for other in before):
+        _note(reader, (*here, "public"), "is the public key of an earlier entry too: one key, one role")
     if key.expires and (*here, "expires") not in reader.bad and not _is_time(key.expires):
         _note(reader, (*here, "expires"), "is no time with a time zone", "write it like 2027-01-01T00:00:00Z")
 

@@ -48,8 +48,8 @@ Rule = Callable[[State, Any, Config, float], Judgement]
 
 FINAL = ("succeeded", "failed", "rejected")
 UNKEPT = admission.UNKEPT
-ANSWERS_KEPT = 200
-"""Final answers that are remembered; a command that is older has expired anyway."""
+ANSWERS_KEPT, MOST_ANSWERS = 200, 1000
+"""Final answers that are remembered of each sender, and in all; a command that is older has expired anyway."""
 
 
 def nothing(state: State, fact: facts.Tick, config: Config, now: float) -> Judgement:
@@ -259,10 +259,21 @@ def _close_commands(state: State, events: Sequence[Event], now: float) -> State:
     new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason not in UNKEPT}
     if new:
         rows = [*state.answered.items(), *new.items()]
-        state = replace(state, answered=dict(rows[-ANSWERS_KEPT:]))
+        state = replace(state, answered=dict(_newest(rows)))
     ended = {e.id for e in answers}
     open_ones = {k: v for k, v in state.commands.items() if k not in ended}
     return state if len(open_ones) == len(state.commands) else replace(state, commands=open_ones)
+
+
+def _newest(rows: list[tuple[str, Answered]]) -> list[tuple[str, Answered]]:
+    """Of each sender so many: nobody pushes out what others were told."""
+    seen, kept = dict[str, int](), list[tuple[str, Answered]]()
+    for identity, answered in reversed(rows):
+        origin = answered.answer.origin
+        seen[origin] = seen.get(origin, 0) + 1
+        if seen[origin] <= ANSWERS_KEPT:
+            kept.append((identity, answered))
+    return kept[::-1][-MOST_ANSWERS:]
 
 
 def next_wake(state: State, config: Config) -> float | None:

@@ -19,7 +19,7 @@ from ..vocabulary.facts import CommandReceived, OrderReceived, OrdersRefused
 from ..vocabulary.state import State
 from ..vocabulary.trust import RANK, REMOTE, Authority, Order, TrustedKey, Window
 from . import refusals, trusted_time, window
-from .answer import bounded_args
+from .answer import MOST_WORDS, bounded_args
 from .commands import COMMANDS, received
 from .outcome import Judgement
 
@@ -28,7 +28,18 @@ SKEW = 300.0
 LONGEST = 31 * 86400.0
 """Seconds that an order may be valid."""
 UNKEPT = frozenset(
-    {"rate_limited", "queue_full", "stopping", "unknown_key", "expired_key", "topic_mismatch", "wrong_device", "role"}
+    {
+        "rate_limited",
+        "queue_full",
+        "stopping",
+        "starting",
+        "id_taken",
+        "unknown_key",
+        "expired_key",
+        "topic_mismatch",
+        "wrong_device",
+        "role",
+    }
     | {"malformed", "issued_in_future", "replayed", "counter_too_old", "not_signed", "bad_signature", "disabled"}
     | {"payload_type", "signature_format", "too_large", "busy", "storage"}
 )
@@ -52,7 +63,12 @@ def ordered(state: State, fact: OrderReceived, config: Config, now: float) -> Ju
     if state.stopping:  # it is not acknowledged, so the next run gets it
         return Judgement(state)
     refusal = _sender(key, order, fact, config, moment)
-    if refusal is None and (order.id in state.answered or order.id in state.commands):
+    if refusal is None and state.host.sample is None and "host" not in state.host.broken:
+        refusal = Refusal("starting", "edged has not looked at its clock yet: send it again in a moment")
+    owner = _owner(state, order.id)
+    if refusal is None and owner not in ("", command.origin):
+        refusal = Refusal("id_taken", "this id is that of somebody else's command: give it another one")
+    if refusal is None and owner:
         if fact.again:  # what was answered then is on its way; only the receipt was lost
             return Judgement(state)
         return _again(state, command, config, now)
@@ -64,10 +80,13 @@ def ordered(state: State, fact: OrderReceived, config: Config, now: float) -> Ju
     issued = _unix(order.issued)
     assert issued is not None
     before = authority.windows.get(fact.public, Window())
+    time = authority.time
+    if key is not None and key.role == "admin":  # a lesser one must not put the clock forward for all others
+        time = trusted_time.learn(time, fact.wall, synced, now, issued)
     authority = replace(
         authority,
         windows={**authority.windows, fact.public: window.take(before, order.counter)},
-        time=trusted_time.learn(authority.time, fact.wall, synced, now, issued),
+        time=time,
         allowance={**authority.allowance, fact.public: (left - 1.0, now)},
     )
     state = replace(state, authority=authority)
@@ -108,7 +127,7 @@ def _times(authority: Authority, order: Order, moment: float, synced: bool | Non
         return Refusal("malformed", f"expires must come after issued, within {LONGEST / 86400:.0f} days")
     if moment >= expires:
         return Refusal("expired", f"it was valid until {order.expires}")
-    if issued < authority.not_before - SKEW:
+    if issued < authority.not_before:
         return Refusal("counter_too_old", "it was issued before this device's memory of commands begins: send it anew")
     # A clock that nobody has set yet is behind, so what comes from its future may be right.
     if synced is not False and issued > moment + SKEW:
@@ -152,6 +171,13 @@ def _crowd(state: State, config: Config, command: CommandReceived, left: float) 
     return None
 
 
+def _owner(state: State, identity: str) -> str:
+    """Whose command has this id; empty: nobody's that is known."""
+    if identity in state.answered:
+        return state.answered[identity].answer.origin
+    return state.commands[identity].origin if identity in state.commands else ""
+
+
 def _told(
     state: State, command: CommandReceived, fact: OrderReceived, key: TrustedKey | None, refusal: Refusal, now: float
 ) -> Judgement:
@@ -161,7 +187,9 @@ def _told(
         return Judgement(state)
     if known:  # the command itself has one result, and this is not it
         where = f"{fact.topic_type}/{fact.topic_id}"
-        no = CommandsRefused(subject="edged", code=refusal.code, message=refusal.why, key=fact.key, topic=where)
+        no = CommandsRefused(
+            subject="edged", code=refusal.code, message=refusal.why[:MOST_WORDS], key=fact.key, topic=where
+        )
         return Judgement(state, events=(no,))
     return Judgement(state, events=(_no(command, refusal, _request(command, fact, key)),))
 
@@ -180,7 +208,7 @@ def _no(command: CommandReceived, refusal: Refusal, request: dict[str, Any]) -> 
         origin=command.origin,
         status="expired" if refusal.code == "expired" else "rejected",
         reason=refusal.code,
-        message=refusal.why,
+        message=refusal.why[:MOST_WORDS],
         request=request,
     )
 

@@ -37,6 +37,10 @@ def _told(text: str, sealed: bool) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()} ({len(data)} bytes)"
 
 
+MOST_WORDS = 500
+"""Characters of a message: some of it may be what somebody sent, and answers are kept."""
+
+
 def rejected(fact: CommandReceived, subject: str, reason: str, message: str) -> CommandAnswered:
     """Nothing was done. ``reason`` is a code for programs, ``message`` is for people."""
     return CommandAnswered(
@@ -46,7 +50,7 @@ def rejected(fact: CommandReceived, subject: str, reason: str, message: str) -> 
         origin=fact.origin,
         status="rejected",
         reason=reason,
-        message=message,
+        message=message[:MOST_WORDS],
     )
 
 

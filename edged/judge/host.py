@@ -33,7 +33,7 @@ def sampled(state: State, fact: HostSampled, config: Config, now: float) -> Judg
     authority = state.authority
     if time is not known:
         # The first time ever: of what was done before then, nothing is remembered.
-        floor = authority.not_before if known.wall else time.wall
+        floor = authority.not_before or time.wall
         authority = replace(authority, time=time, not_before=floor)
     host = replace(host, sample=seen, sampled_at=fact.at, alerts=alerts)
     state = replace(mended.state, host=host, authority=authority)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from ..vocabulary.trust import KnownTime
 
+WRONG = 60.0
+"""Seconds of difference that are mended at once."""
 REMEMBER_EVERY = 3600.0
 """Seconds between two writes of it."""
 
@@ -21,7 +23,8 @@ def trusted(known: KnownTime, wall: float, synced: bool | None, now: float) -> f
 
 def remember(known: KnownTime, wall: float, synced: bool | None, now: float) -> KnownTime:
     """From a synchronised clock, now and then: each change is written to disk."""
-    if not synced or (known.wall and 0.0 <= now - known.at < REMEMBER_EVERY):
+    recent = known.wall and 0.0 <= now - known.at < REMEMBER_EVERY
+    if not synced or (recent and abs(wall - trusted(known, wall, None, now)) < WRONG):
         return known
     return KnownTime(wall, now)
 

@@ -73,6 +73,8 @@ def read(topic: str, data: bytes, device: str, keys: Sequence[TrustedKey], check
         return Read(**about, code="malformed", why=f"the order {text}")
     if not _ID.match(order.id):
         return Read(**about, code="malformed", why="id must be a UUID in lower case")
+    if len(order.type) > 64 or len(order.issued) > 40 or len(order.expires) > 40:
+        return Read(**about, code="malformed", why="type, issued or expires is too long")
     if not 0 <= order.counter <= MOST_COUNTER:
         return Read(**about, code="malformed", why=f"counter must be within 0 and {MOST_COUNTER}")
     return Read(**about, order=order)

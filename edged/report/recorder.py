@@ -74,6 +74,8 @@ class Recorder:
         self._pending: deque[Output] = deque()
         self._held: dict[str, tuple[float, Action]] = {}
         """Actions that wait for the journal, by id, and since when."""
+        self._ordered: dict[str, Action] = {}
+        """Those of an order from afar: without the journal they are not begun, for the broker would bring it again."""
         self._lock = threading.Condition()
         self._stopped = False
         self._unstored: list[Batch] = []
@@ -95,7 +97,8 @@ class Recorder:
         with self._lock:
             self._pending.append(output)
             now = time.monotonic()
-            self._held.update({action.id: (now, action) for action in output.actions})
+            self._held.update({a.id: (now, a) for a in output.actions if not output.receipts})
+            self._ordered.update({a.id: a for a in output.actions if output.receipts})
             self._lock.notify()
 
     def overtake(self) -> None:
@@ -154,13 +157,15 @@ class Recorder:
                     self._sinks.line(event, output.wall)
                     self._sinks.count(event)
             self._receipts.extend(output.receipts)
-        if self._commit(outputs):
+        safe = self._commit(outputs)
+        if safe:
             while self._receipts:
                 self._sinks.acknowledge(self._receipts.popleft())
         for output in outputs:
             for action in output.actions:
                 with self._lock:
-                    waits = self._held.pop(action.id, None) is not None
+                    ordered = self._ordered.pop(action.id, None) is not None
+                    waits = self._held.pop(action.id, None) is not None or (ordered and safe)
                 if waits:
                     self._sinks.act(action)
         for output in outputs:

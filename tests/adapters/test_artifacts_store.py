@@ -296,4 +296,4 @@ def test_a_model_is_tried(store: ArtifactStore, tmp_path: Path) -> None:
     assert measured["stage"] == "done"
     assert measured["latency"]["p95"] > 0
     broken = deploy(store, "app", MODELS, write(tmp_path / "b", {"model.onnx": MODEL}), "d2")
-    assert refusal(lambda: store.validate("app", MODELS, broken, "", digest, "", 100)) == "golden_missing"
+    assert refusal(lambda: store.validate("app", MODELS, broken, "", digest, "", 100)) == "inputs"

@@ -203,6 +203,20 @@ def test_what_was_not_acknowledged_comes_again_and_says_so(
     assert third.messages[0][1] == b"next"
 
 
+def test_a_message_without_a_receipt_does_no_harm(
+    broker: Mosquitto, read: Callable[..., Reader], connect: Callable[..., Client]
+) -> None:
+    client = connect(broker.url, subscriptions=("edged/v1/press-7/cmd/#",))
+    client.connected()
+    console = read("nothing")
+    console._client.publish("edged/v1/press-7/cmd/restart/1", b"at QoS 0", qos=0)
+    until(lambda: client.messages)
+    client.broker.acknowledge(client.messages[0][2])
+    console.publish("edged/v1/press-7/cmd/restart/2", b"still there")
+    until(lambda: len(client.messages) == 2)
+    assert client.reasons == [] and len(client.connections) == 1
+
+
 def test_a_failing_callback_does_not_end_the_connection(
     broker: Mosquitto, connect: Callable[..., Client], caplog: pytest.LogCaptureFixture
 ) -> None:

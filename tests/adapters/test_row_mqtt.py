@@ -10,10 +10,9 @@ import pytest
 
 from edged.adapters.inputs import row_mqtt
 from edged.adapters.inputs.row_mqtt import DROPPED, MqttRows, broker_of, rows_of
-from edged.adapters.mqtt_trial import try_broker
 from edged.config import Mqtt
-from edged.ports import Chunk, Message, PortError, Unreachable
-from tests.fixtures.broker import Mosquitto
+from edged.ports import Chunk, PortError, Unreachable
+from tests.fixtures.broker import Mosquitto, Reader
 from tests.fixtures.engine import eventually
 
 
@@ -26,9 +25,10 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 def publish(broker: Mosquitto, *payloads: bytes) -> None:
+    writer = Reader(broker, "nothing")
     for payload in payloads:
-        done = try_broker(Mqtt(url=broker.url), "writer", [Message("plant/rows", payload, False)], 10.0)
-        assert done.connected and not done.reason
+        writer.publish("plant/rows", payload)
+    writer.close()
 
 
 def collect(rows: MqttRows, count: int) -> list[Chunk]:
@@ -61,7 +61,7 @@ def test_a_flood_is_dropped_and_counted(broker: Mosquitto, monkeypatch: pytest.M
     try:
         eventually(lambda: rows._link is not None and rows._link.up, 10.0)
         for number in range(5):
-            rows._take("plant/rows", json.dumps({"n": number}).encode())
+            rows._take("plant/rows", json.dumps({"n": number}).encode(), number, False)
         chunk = rows.read(2**20)
         assert (len(chunk.lines), chunk.refused, chunk.position) == (3, {DROPPED: 2}, "")
     finally:

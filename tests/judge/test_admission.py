@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from edged.adapters import ed25519
 from edged.config.model import Commands, Config, Device
-from edged.judge import window
+from edged.judge import ANSWERS_KEPT, window
 from edged.judge.commands import COMMANDS
 from edged.observe.orders import read
 from edged.vocabulary import facts
@@ -277,15 +277,58 @@ def test_without_a_synchronised_clock_expiry_is_judged_by_the_last_time_known() 
     assert w.send(sender, wall=WALL + w.now - 1000.0)[0] == "accepted"
 
 
-def test_a_clock_that_is_behind_learns_from_what_is_signed() -> None:
-    sender = ops()
-    w = Fleet(sender)
+def test_a_clock_that_is_behind_learns_from_what_an_admin_signed_and_from_nobody_else() -> None:
+    sender, chief = ops(), boss()
+    w = Fleet(sender, chief)
     w.synced = False
     w.look()
     late = WALL + 90 * 86400.0  # it was switched off for three months
+    old = {"issued": rfc3339(late - 5000.0), "expires": rfc3339(late - 10.0), "args": {"app": "b"}}
     assert w.send(sender, wall=late)[0] == "accepted"
-    old = sender.order(issued=rfc3339(late - 5000.0), expires=rfc3339(late - 10.0), args={"app": "b"})
-    assert w.send(sender, old) == ("expired", "expired")
+    assert w.send(sender, sender.order(**old))[0] == "accepted", "it may not put the clock forward"
+    assert w.send(chief, wall=late, kind="key.revoke", args={"id": "nobody"})[1] == "unknown_key"
+    assert w.send(sender, sender.order(**old)) == ("expired", "expired")
+
+
+def test_before_the_first_look_at_the_clock_nothing_is_judged() -> None:
+    sender = ops()
+    w = Fleet(sender)
+    order = sender.order()
+    seen = w.state
+    w.state = replace(seen, host=replace(seen.host, sample=None))
+    assert w.send(sender, order) == ("rejected", "starting")
+    w.state = replace(w.state, host=seen.host)
+    assert w.send(sender, order) == ("accepted", ""), "and it used up nothing"
+
+
+def test_an_id_belongs_to_who_used_it_first() -> None:
+    sender, other = ops(), boss()
+    w = Fleet(sender, other)
+    order = other.order(kind="maintenance.set", args={"app": "b", "on": True, "seconds": 9.0, "why": "x"})
+    assert w.send(other, order)[0] == "succeeded"
+    stolen = sender.order(id=order["id"])
+    assert w.send(sender, stolen) == ("", "")
+    assert [e.code for e in w.events(CommandsRefused)] == ["id_taken"] and w.actions("a") == []
+
+
+def test_nobody_pushes_out_what_others_were_told() -> None:
+    sender, other = ops(), boss()
+    w = Fleet(sender, other, commands=Commands(per_minute=100_000))
+    order = other.order(kind="maintenance.set", args={"app": "b", "on": True, "seconds": 9.0, "why": "x"})
+    w.send(other, order)
+    for _ in range(ANSWERS_KEPT + 5):
+        w.send(sender, kind="maintenance.set", args={"app": "zz", "on": True})
+    assert len(w.state.answered) == ANSWERS_KEPT + 1 and order["id"] in w.state.answered
+
+
+def test_what_somebody_sends_is_not_kept_at_full_length() -> None:
+    sender = ops()
+    w = Fleet(sender)
+    assert w.send(sender, args={"app": "A" * 100_000}) == ("rejected", "unknown_app")
+    assert len(w.events(CommandAnswered)[-1].message) <= 500
+    long = {"app": "a", "on": True, "seconds": 9.0, "why": "w" * 501}
+    assert w.send(sender, kind="maintenance.set", args=long) == ("rejected", "bad_arguments")
+    assert w.send(sender, issued="2027-01-15T08:00:00." + "0" * 400 + "Z") == ("refused", "malformed")
 
 
 def test_what_is_older_than_the_memory_of_the_device_is_refused() -> None:

@@ -6,6 +6,7 @@ file says.
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 import msgspec
@@ -43,6 +44,8 @@ class RevokeArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def add(args: AddArgs, fact: CommandReceived, view: View) -> Judgement:
     state, authority = view.state, view.state.authority
     key = TrustedKey(id=args.id, public=args.public, role=args.role, expires=args.expires, devices=args.devices)
+    if base64.b64encode(key.raw).decode() != args.public:
+        return _no(state, fact, "bad_arguments", "public is not base64 in its one canonical form")
     try:
         key.expired(0.0)
     except ValueError as error:

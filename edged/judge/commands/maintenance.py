@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from msgspec.structs import replace
 
@@ -19,7 +21,7 @@ class MaintenanceArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on: bool
     seconds: float = 0.0
     """How long, with ``on``."""
-    why: str = ""
+    why: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 def set_maintenance(args: MaintenanceArgs, fact: CommandReceived, view: View) -> Judgement:
