@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edged.adapters.store import SqliteStore
 from edged.ports import Batch, StorageError
@@ -223,3 +224,21 @@ def test_what_only_its_caller_gets_is_neither_stored_nor_logged(bench: Bench) ->
     assert bench.recorder.flush(5.0)
     assert bench.log == ["answer cmd", "answer cmd", "kick"]
     assert [row.topic for row in bench.store.history(0.0, (), 10)] == ["res/logs.get/cmd"]
+
+
+def test_an_order_is_acknowledged_and_begun_only_when_it_outlives_a_restart(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(batch: Batch, waiting: int) -> None:
+        raise StorageError("no room set aside either")
+
+    bench.send("first", actions=(ACTION,), receipts=(7,))
+    assert bench.log.index("receipt 7") < bench.log.index("act a1 after 1 commits")
+    bench.faulty.fail = True
+    bench.send("second", actions=(replace(ACTION, id="a2"),), receipts=(8,))
+    assert "receipt 8" in bench.log and "act a2 after 1 commits" in bench.log, "it was put aside, which is enough"
+    monkeypatch.setattr(bench.faulty, "stow", full)
+    bench.send("third", actions=(replace(ACTION, id="a3"),), receipts=(9,))
+    bench.send("fourth", actions=(replace(ACTION, id="a4"),))
+    assert "receipt 9" not in bench.log and not [line for line in bench.log if "act a3" in line]
+    assert "act a4 after 1 commits" in bench.log, "edged's own actions go on"
