@@ -32,8 +32,16 @@ from .entry import Points
 
 
 class OrderPoints(Points):
+    told = 0
+    """When what to do was written, in ns. What was passed before then does not count, also if nothing was killed."""
+
     def named(self, point: str) -> None:
-        if not (self.folder / "kill").exists():
+        try:
+            told = (self.folder / "kill").stat().st_mtime_ns
+        except FileNotFoundError:
+            told = 0
+        if told != self.told:
+            self.told = told
             self.begin()
         super().named(point)
 

@@ -84,6 +84,7 @@ class Site:
             self.edged.process.wait(20.0)
         except subprocess.TimeoutExpired:
             (self.kill / "kill").unlink(missing_ok=True)
+            self.console.final(identity, 30.0)
             return f"{point} was not passed {times} times"
         self.edged.start()
         final = self.console.final(identity, 30.0)

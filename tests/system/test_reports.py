@@ -52,8 +52,12 @@ def test_birth_state_alerts_and_will(engine: Engine, edged: Make, broker: Mosqui
     assert latest(console, "status")["boot"] == 1
     daemon.start()
     daemon.wait(lambda: latest(console, "status")["boot"] == 2, 10.0, "the next run is online")
-    started = [json.loads(p) for p in console.payloads(f"{BASE}/event") if b"edged.started" in p]
-    assert started[-1]["data"]["previous_end"] == "crash"
+
+    def started() -> list[dict[str, Any]]:
+        return [json.loads(p) for p in console.payloads(f"{BASE}/event") if b"edged.started" in p]
+
+    daemon.wait(lambda: len(started()) == 2, 10.0, "the next run's first event")
+    assert started()[-1]["data"]["previous_end"] == "crash"
     assert daemon.stop() == 0
     daemon.wait(lambda: latest(console, "status")["state"] == "offline", 10.0, "good-bye")
     late = read("#")
