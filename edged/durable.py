@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,9 +10,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .config import Config
-from .vocabulary.deployments import Deployment
+from .cut_short import again, interrupted, step_again, unattended
+from .incident_book import KeptBook, opened, shut
+from .vocabulary.incidents import Book, Incident
 from .vocabulary.inputs import Inputs
-from .vocabulary.isolation import Isolation
+from .vocabulary.logs import LogBook
+from .vocabulary.runbooks import Run
 from .vocabulary.state import (
     Alert,
     Answered,
@@ -23,7 +26,6 @@ from .vocabulary.state import (
     EngineState,
     HostState,
     Kept,
-    Recovery,
     State,
     Trial,
 )
@@ -54,7 +56,6 @@ class Ending(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_AT_ONCE = 0.001
 
 
 def shown(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
@@ -68,11 +69,27 @@ def shown(alerts: Mapping[str, Alert]) -> dict[str, Alert]:
 
 def sections(state: State) -> dict[str, Any]:
     """The durable parts by key. Two states with the same object behind a key need no new write."""
+    return _incidents(state) | _answers(state) | _others(state)
+
+
+def _incidents(state: State) -> dict[str, Any]:
+    book = state.incidents
+    both = (*book.closed.values(), *book.open.values())
+    return {"incidents": book} | {f"incident/{incident.id}": incident for incident in both}
+
+
+def _answers(state: State) -> dict[str, Any]:
+    return {f"answer/{identity}": answered for identity, answered in state.answered.items()}
+
+
+def _others(state: State) -> dict[str, Any]:
     parts: dict[str, Any] = {f"app/{name}": kept for name, kept in state.remembered.items()}
     parts.update({f"app/{name}": app.kept for name, app in state.apps.items()})
     parts.update({f"dependency/{name}": d.alerts for name, d in state.dependencies.items()})
     parts.update({f"inputs/{name}": inputs for name, inputs in state.inputs.items()})
+    parts.update({f"logs/{name}": book for name, book in state.logs.items()})
     parts["host"] = state.host.alerts
+    parts.update({f"runbook/{name}": run for name, run in state.runs.items()})
     parts["engine"] = state.engine
     if not state.authority.damaged:
         parts["authority"] = state.authority
@@ -80,7 +97,6 @@ def sections(state: State) -> dict[str, Any]:
     if state.config.trial is not None:
         parts["trial"] = state.config.trial
     parts.update({f"command/{identity}": command for identity, command in state.commands.items()})
-    parts.update({f"answer/{identity}": answered for identity, answered in state.answered.items()})
     return parts
 
 
@@ -90,30 +106,71 @@ def encode(part: Any) -> bytes:
         return _encode(replace(part, alerts=shown(part.alerts)))
     if isinstance(part, Inputs):
         return _encode(replace(part, reference=None, verdicts=None))
+    if isinstance(part, LogBook):
+        return _encode(replace(part, totals={}))
     if isinstance(part, Authority):
         return _encode(KeptAuthority(part.added, part.revoked, part.burnt, part.time, part.not_before))
-    if isinstance(part, Trial | CommandState | Answered | Window):
+    if isinstance(part, Trial | CommandState | Answered | Window | Incident | Run):
         return _encode(part)
+    if isinstance(part, Book):
+        return _encode(shut(part))
     if isinstance(part, EngineState):
         return _encode(KeptEngine(part.restarts, part.on_purpose, shown(part.alerts)))
     return _encode(shown(part))
 
 
-DURABLE = ("app", "inputs", "dependency", "host", "engine", "trial", "command", "answer", "authority", "window")
+DURABLE = (
+    "app", "inputs", "logs", "dependency", "host", "engine", "incident", "incidents", "runbook", "trial", "command",
+    "answer", "authority", "window",
+)  # fmt: skip
 """What keys begin with, up to a slash."""
+
+
+class _Group(Struct, frozen=True):
+    """Parts that change together, and seldom: nothing is looked at while what they come from is the same object."""
+
+    prefixes: tuple[str, ...]
+    """What their keys begin with, up to a slash."""
+    source: Callable[[State], Any]
+    parts: Callable[[State], dict[str, Any]]
+
+
+GROUPS = (
+    _Group(("incident", "incidents"), lambda state: state.incidents, _incidents),
+    _Group(("answer",), lambda state: state.answered, _answers),
+)
+REST = _Group(
+    tuple(prefix for prefix in DURABLE if not any(prefix in group.prefixes for group in GROUPS)), lambda s: s, _others
+)
 
 
 class Differ:
     """Finds what has to be written: first by identity, then by content, so that a quiet hour writes nothing."""
 
     def __init__(self, stored: Mapping[str, bytes]) -> None:
-        self._stored = {k: v for k, v in stored.items() if k.partition("/")[0] in DURABLE}
-        self._seen: dict[str, Any] = {}
+        self._groups = [_GroupDiffer(group, stored) for group in (REST, *GROUPS)]
 
     def changes(self, state: State) -> dict[str, bytes]:
         """Keys to write; an empty value deletes."""
         writes: dict[str, bytes] = {}
-        parts = sections(state)
+        for group in self._groups:
+            group.changes(state, writes)
+        return writes
+
+
+class _GroupDiffer:
+    def __init__(self, group: _Group, stored: Mapping[str, bytes]) -> None:
+        self._group = group
+        self._stored = {k: v for k, v in stored.items() if k.partition("/")[0] in group.prefixes}
+        self._seen: dict[str, Any] = {}
+        self._source: Any = None
+
+    def changes(self, state: State, writes: dict[str, bytes]) -> None:
+        source = self._group.source(state)
+        if source is self._source:
+            return
+        self._source = source
+        parts = self._group.parts(state)
         for key, part in parts.items():
             if self._seen.get(key) is part:
                 continue
@@ -122,10 +179,8 @@ class Differ:
                 writes[key] = self._stored[key] = data
         for key in self._stored.keys() - parts.keys():
             writes[key] = b""
-        for key in [k for k, v in writes.items() if not v]:
             del self._stored[key]
         self._seen = parts
-        return writes
 
 
 def restore(stored: Mapping[str, bytes], config: Config) -> State:
@@ -138,11 +193,12 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
     remembered: dict[str, Kept] = {}
     for name in {*config.apps, *(k.partition("/")[2] for k in stored if k.startswith("app/"))}:
         kept = _decode(stored.get(f"app/{name}", b""), Kept, Kept())
-        kept = replace(kept, recovery=_interrupted(kept.recovery), deployment=_again(kept), isolation=_step_again(kept))
+        kept = replace(kept, recovery=interrupted(kept.recovery), deployment=again(kept), isolation=step_again(kept))
+        kept = replace(kept, drill=replace(kept.drill, action_id="") if kept.drill is not None else None)
         if name in config.apps:
             apps[name] = AppState(name=name, config=config.apps[name], kept=kept)
         else:
-            remembered[name] = _unattended(kept)
+            remembered[name] = unattended(kept)
     engine = _decode(stored.get("engine", b""), KeptEngine, KeptEngine())
     trial = _decode(stored.get("trial", b""), Trial, None)
     return State(
@@ -152,18 +208,33 @@ def restore(stored: Mapping[str, bytes], config: Config) -> State:
             name: DependencyState(name, alerts=_decode(stored.get(f"dependency/{name}", b""), dict[str, Alert], {}))
             for name in {*config.dependencies, *(k.partition("/")[2] for k in stored if k.startswith("dependency/"))}
         },
-        inputs={
-            key.partition("/")[2]: _decode(value, Inputs, Inputs())
-            for key, value in stored.items()
-            if key.startswith("inputs/")
-        },
+        inputs=_named(stored, "inputs/", Inputs),
+        # What was counted behind the position that was kept is read, and counted, again.
+        logs={name: replace(book, totals=book.kept) for name, book in _named(stored, "logs/", LogBook).items()},
         host=HostState(alerts=_decode(stored.get("host", b""), dict[str, Alert], {})),
         config=ConfigState(trial=trial),
         commands=_open(stored),
         answered=_answered(stored),
         authority=_authority(stored),
+        incidents=_book(stored),
+        runs=_runs(stored),
         engine=EngineState(restarts=engine.restarts, on_purpose=engine.on_purpose, alerts=engine.alerts),
     )
+
+
+def _book(stored: Mapping[str, bytes]) -> Book:
+    found = [_decode(v, Incident, None) for k, v in stored.items() if k.startswith("incident/")]
+    kept = _decode(stored.get("incidents", b""), KeptBook, KeptBook())
+    return opened(kept, [incident for incident in found if incident is not None])
+
+
+def _runs(stored: Mapping[str, bytes]) -> dict[str, Run]:
+    found = {k.partition("/")[2]: _decode(v, Run, None) for k, v in stored.items() if k.startswith("runbook/")}
+    return {name: run for name, run in found.items() if run is not None}
+
+
+def _named(stored: Mapping[str, bytes], prefix: str, kind: Any) -> dict[str, Any]:
+    return {k.removeprefix(prefix): _decode(v, kind, kind()) for k, v in stored.items() if k.startswith(prefix)}
 
 
 def _open(stored: Mapping[str, bytes]) -> dict[str, CommandState]:
@@ -193,48 +264,6 @@ def _answered(stored: Mapping[str, bytes]) -> dict[str, Answered]:
     found = {k.partition("/")[2]: _decode(v, Answered, None) for k, v in stored.items() if k.startswith("answer/")}
     known = [(identity, answered) for identity, answered in found.items() if answered is not None]
     return dict(sorted(known, key=lambda one: one[1].at))
-
-
-def _interrupted(recovery: Recovery) -> Recovery:
-    """An action that was under way when the last run ended may still be carried out by the engine: its outcome is
-    waited for as if it had been reported, so that what it does to the app is not taken for a person's doing. A person
-    who asked for it is answered by that outcome; a deployment looks for itself."""
-    if recovery.phase == "idle":
-        return recovery
-    pending = recovery.phase in ("acting", "verifying") and recovery.remedy in ("start", "restart", "stop")
-    return replace(
-        recovery,
-        phase="verifying" if pending else "idle",
-        action_id="",
-        command=recovery.command if pending and not recovery.command.startswith("deployment/") else "",
-        unsure=recovery.unsure or recovery.phase == "acting",
-    )
-
-
-def _again(kept: Kept) -> Deployment | None:
-    """Nobody knows whether a restart that a deployment had asked for was carried out: it asks for it once more, since
-    an app that was not restarted still uses what it had before."""
-    deployment, recovery = kept.deployment, kept.recovery
-    if deployment is None or recovery.phase != "acting" or not recovery.command.startswith("deployment/"):
-        return deployment
-    return replace(deployment, attempt=0)
-
-
-def _step_again(kept: Kept) -> Isolation | None:
-    """Every step may be carried out again; and nobody has looked at its networks meanwhile."""
-    isolation = kept.isolation
-    return None if isolation is None else replace(isolation, action_id="", checked_at=0.0)
-
-
-def _unattended(kept: Kept) -> Kept:
-    """An app that is only known again when the engine has listed its containers hears of no action that was cut short:
-    what was under way is done again then."""
-    deployment = kept.deployment
-    if deployment is not None and deployment.action_id:
-        alone = deployment.phase in ("reloading", "reverting", "gating")  # its first attempt is a step of its own
-        deployment = replace(deployment, action_id="", attempt=0 if alone else deployment.attempt)
-    again = bool(kept.tidying and not kept.tidy_at)
-    return replace(kept, deployment=deployment, tidy_at=_AT_ONCE if again else kept.tidy_at)
 
 
 def _decode(data: bytes, kind: Any, default: Any) -> Any:

@@ -7,7 +7,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -65,6 +65,22 @@ class Inbox:
         return items
 
 
+class Witness(Protocol):
+    """Takes down every fact and what it led to. Called in every turn: never waits, never raises."""
+
+    def saw(
+        self,
+        now: float,
+        fact: Fact,
+        config: Config,
+        before: State,
+        after: State,
+        actions: tuple[Action, ...],
+        events: tuple[Event, ...],
+    ) -> None:
+        """``fact`` was judged at ``now`` with ``config``, and made ``after`` of ``before``."""
+
+
 class Hands(Struct, frozen=True):
     """What the loop reaches the other stages with."""
 
@@ -84,6 +100,7 @@ class Hands(Struct, frozen=True):
     """The service manager's watchdog."""
     give_up: Callable[[str], None]
     """Something hangs: a new run is wanted, for this reason."""
+    witness: Witness
 
 
 class Loop:
@@ -143,7 +160,8 @@ class Loop:
             self._config = item.config
             item = item.fact
         now = self._clock.now()
-        judged = judge(self._state, item, self._config, now)
+        before = self._state
+        judged = judge(before, item, self._config, now)
         self._state = judged.state
         for action in judged.actions:
             if not action.journalled:
@@ -152,6 +170,7 @@ class Loop:
         outcomes = ((item.action_id, _outcome(item)),) if isinstance(item, ActionFinished) and _kept(item) else ()
         receipts = (item.receipt,) if isinstance(item, OrderReceived) and not self._state.stopping else ()
         self._publish(judged.events, journalled, outcomes, receipts, now)
+        self._hands.witness.saw(now, item, self._config, before, judged.state, judged.actions, judged.events)
 
     def _publish(
         self,
@@ -212,7 +231,8 @@ class Loop:
         )
         if not same:
             self._planned, self._planned_config = basis, self._config
-            self._hands.observe(plan(self._config, self._state.apps.values(), self._state.inputs))
+            state = self._state
+            self._hands.observe(plan(self._config, state.apps.values(), state.inputs, state.logs))
 
     def _asked(self, app: AppState) -> tuple[Any, ...]:
         """What else jobs of an app follow from."""

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.edged",
     "tests.fixtures.machine",
+    "tests.fixtures.browser",
     "tests.fixtures.prometheus",
     "tests.fixtures.unit",
 ]
@@ -22,6 +23,7 @@ SLOW = (
     "tests/fleet/",
     "tests/broker/",
     "tests/app/",
+    "tests/web/test_browser",
     "tests/adapters/test_artifacts",
 )
 

@@ -10,6 +10,7 @@ import msgspec
 
 from edged.cli import VERBS
 from edged.config import App, Config, Dependency, Drift, Health, Metrics, Model, SmokeProbe, Source
+from edged.config.incidents import BUILT_IN
 from edged.judge import RULES
 from edged.judge.commands import COMMANDS
 from edged.observe import CHECKS
@@ -81,6 +82,14 @@ def test_the_readme_knows_only_verbs_that_exist() -> None:
 def test_scripts_named_in_the_readme_exist() -> None:
     for script in re.findall(r"`scripts/([a-z-]+)`", (REPO / "README.md").read_text()):
         assert (REPO / "scripts" / script).stat().st_mode & 0o111, script
+
+
+def test_every_alert_has_a_severity_for_incidents() -> None:
+    documented = set(re.findall(r"^\| ([A-Z][A-Za-z]+) \|", (REPO / "docs" / "alerts.md").read_text(), re.MULTILINE))
+    assert documented == BUILT_IN.keys()
+    table = (REPO / "docs" / "incidents.md").read_text()
+    for name, rule in BUILT_IN.items():
+        assert f"| {name} | {rule.warning} | {rule.critical} | {rule.why} |" in table
 
 
 def test_every_alert_is_documented() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..vocabulary import actions
-from . import executors, isolating, reading
+from . import data, drilling, evidence, executors, isolating, reading
 from .executors import Result, Tools
 
 __all__ = ["AFTERWARDS", "EXECUTORS", "Executor", "Result", "Tools"]
@@ -14,18 +14,18 @@ __all__ = ["AFTERWARDS", "EXECUTORS", "Executor", "Result", "Tools"]
 Executor = Callable[[Any, Tools], Result]
 
 EXECUTORS: dict[type[actions.Action], Executor] = {
-    actions.CaptureEvidence: executors.capture,
+    actions.CaptureEvidence: evidence.capture,
     actions.StartContainer: executors.start,
     actions.RestartContainer: executors.restart,
     actions.StopContainer: executors.stop,
     actions.PauseContainer: executors.pause,
     actions.UnpauseContainer: executors.unpause,
-    actions.RestartEngine: executors.restart_engine,
+    actions.RestartEngine: evidence.restart_engine,
     actions.FetchBundle: executors.fetch,
     actions.VerifyArtifact: executors.verify,
     actions.ValidateArtifact: executors.validate,
     actions.BackUpArtifact: executors.back_up,
-    actions.PlaceArtifact: executors.place,
+    actions.PlaceArtifact: evidence.place,
     actions.SmokeTest: executors.smoke,
     actions.TidyArtifacts: executors.tidy,
     actions.SignalContainer: executors.signal,
@@ -39,7 +39,16 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.FindNetworks: isolating.find_networks,
     actions.Isolate: isolating.isolate,
     actions.Rejoin: isolating.rejoin,
+    actions.PruneDisk: data.prune,
+    actions.BackUpData: data.back_up,
+    actions.RestoreData: data.restore,
+    actions.InjectSignal: drilling.inject,
+    actions.FindLimits: drilling.find_limits,
+    actions.SqueezeMemory: drilling.squeeze,
+    actions.RestoreMemory: drilling.restore,
+    actions.SpoilModel: drilling.spoil,
+    actions.ForgetModel: drilling.forget,
 }
 
-AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {actions.CaptureEvidence: executors.settle}
+AFTERWARDS: dict[type[actions.Action], Callable[[Result, Tools], None]] = {actions.CaptureEvidence: evidence.settle}
 """What is left to do when the outcome has been reported."""

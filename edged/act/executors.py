@@ -9,10 +9,10 @@ from msgspec import Struct
 from ..ports import (
     Artifacts,
     Containers,
+    DataBackups,
     EvidenceStore,
     Host,
     OwnConfig,
-    PortError,
     Prober,
     Readings,
     Refused,
@@ -22,7 +22,6 @@ from ..vocabulary.actions import (
     Action,
     BackUpArtifact,
     CallHook,
-    CaptureEvidence,
     CheckConfig,
     FetchBundle,
     KeepConfig,
@@ -30,7 +29,6 @@ from ..vocabulary.actions import (
     PlaceArtifact,
     ReloadConfig,
     RestartContainer,
-    RestartEngine,
     SignalContainer,
     SmokeTest,
     StartContainer,
@@ -43,9 +41,6 @@ from ..vocabulary.actions import (
     VerifyArtifact,
 )
 from ..vocabulary.deployments import SIDE
-from .redact import redacted
-
-LOG_BYTES = 256 * 1024
 
 
 class Tools(Struct, frozen=True):
@@ -59,6 +54,7 @@ class Tools(Struct, frozen=True):
     prober: Prober
     own_config: OwnConfig
     readings: Readings
+    data: DataBackups
 
 
 Result = dict[str, Any]
@@ -87,42 +83,6 @@ def pause(action: PauseContainer, tools: Tools) -> Result:
 def unpause(action: UnpauseContainer, tools: Tools) -> Result:
     tools.containers.unpause(action.container_id, action.timeout)
     return {}
-
-
-def restart_engine(action: RestartEngine, tools: Tools) -> Result:
-    """A unit that a person stopped cleanly is left alone."""
-    if tools.services.stopped_on_purpose(action.unit, action.timeout):
-        return {"stopped_on_purpose": True}
-    tools.services.restart(action.unit, action.timeout)
-    return {}
-
-
-def capture(action: CaptureEvidence, tools: Tools) -> Result:
-    """Keeps what can be had; a part that cannot be had is named in the record instead of failing the rest."""
-    record: dict[str, Any] = {
-        "action": action.id,
-        "app": action.subject,
-        "reason": action.reason,
-        "context": action.context,
-    }
-    pid: int | None = None
-    try:
-        container, inspect = tools.containers.inspect(action.container_id)
-        record["inspect"], pid = redacted(inspect), container.pid
-    except PortError as error:
-        record["inspect_error"] = str(error)
-    try:
-        text = tools.containers.logs(action.container_id, action.log_lines, LOG_BYTES, action.timeout)
-        record["logs"] = text.decode("utf-8", "replace")
-    except PortError as error:
-        record["logs_error"] = str(error)
-    if pid:
-        try:
-            record["usage"] = tools.host.usage(action.container_id, pid)
-        except PortError as error:
-            record["usage_error"] = str(error)
-    path, digest, size = tools.evidence.save(action.id, record)
-    return {"path": path, "digest": digest, "bytes": size}
 
 
 def fetch(action: FetchBundle, tools: Tools) -> Result:
@@ -196,8 +156,3 @@ def undo_config(action: UndoConfig, tools: Tools) -> Result:
 
 def _app(action: Action) -> str:
     return action.subject.removesuffix(SIDE)
-
-
-def settle(result: Result, tools: Tools) -> None:
-    """The app is down: it is started before the evidence of it has reached the medium, not after."""
-    tools.evidence.settle(result["path"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
+
 from ..ports import Refused
 from ..vocabulary.actions import ReadOut
 from .executors import Tools
-from .parcel import TooLarge, pack
+from .parcel import MOST_PACKED, TooLarge, pack
 
 MOST_LOGS = 2**20
 """Bytes of log lines, before compression."""
@@ -21,9 +23,14 @@ def read_out(action: ReadOut, tools: Tools) -> dict[str, Any]:
     """``act.parcel.pack``'s result. Raises ``PortError``."""
     if action.what == "logs":
         return _logs(action, tools)
+    if action.what == "evidence" and action.incident:
+        whole = tools.evidence.read_incident(action.incident, action.paths, MOST_PACKED - MOST_PACKED // 4)
+        return _packed(whole) | {"name": action.incident}
     if action.what == "evidence":
         name, content = tools.evidence.read(action.app, action.which)
         return _packed(content) | {"name": name}
+    if action.what == "backups":
+        return _packed(msgspec.json.encode(tools.data.listing(action.app)))
     if action.what == "report":
         return _packed(tools.readings.report(action.since))
     return _packed(tools.readings.status(action.app))

@@ -79,8 +79,8 @@ class DeviceClock:
         return cls(boot_id, record.now + passed - up, boottime, wall), True
 
     def now(self) -> float:
-        """Seconds; always above 0."""
-        return self._base + self._boottime()
+        """Seconds; always above 0. Whole microseconds, so that differences can be kept in few bytes."""
+        return round(self._base + self._boottime(), 6)
 
     def wall(self) -> float:
         """Unix time. May jump."""

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,7 +21,9 @@ from ..vocabulary.world import Container, Usage
 from .docker_archive import Once, limited
 from .docker_client import Clients
 from .docker_errors import WrongVersion
+from .docker_exec import execute
 from .docker_http import Exchange
+from .docker_logs import ContainerLog
 from .docker_networks import to_networks
 from .docker_streams import Demultiplexer, Lines, Tail
 from .docker_translate import EVENT_ACTIONS, from_inspect, from_list, is_tty, to_change, to_usage
@@ -90,6 +93,11 @@ class DockerEngine:
     def signal(self, container_id: str, signal: str, timeout: float) -> None:
         self._clients.call(lambda client: client.kill(container_id, signal), timeout)
 
+    def limit_memory(self, container_id: str, memory: int, swap: int, timeout: float) -> None:
+        self._clients.call(
+            lambda client: client.update_container(container_id, mem_limit=memory, memswap_limit=swap or None), timeout
+        )
+
     def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Generator[bytes, None, None]:
         """Nothing is asked before the first block is. ``timeout`` is for all of it."""
         deadline = time.monotonic() + timeout
@@ -104,6 +112,20 @@ class DockerEngine:
         body = Once(tar, time.monotonic() + timeout)
         self._clients.version(timeout)  # agreed before: what was sent cannot be sent again in another one
         self._clients.call(lambda client: client.put_archive(container_id, folder, body), timeout)
+
+    def execute(self, container_id: str, command: tuple[str, ...], max_bytes: int, timeout: float) -> tuple[int, bytes]:
+        return execute(self._clients, self._url, container_id, command, max_bytes, timeout)
+
+    def remove(self, container_id: str, timeout: float) -> None:
+        with suppress(NotFound):
+            self._clients.call(lambda client: client.remove_container(container_id), timeout)
+
+    def prune_images(self, timeout: float) -> int:
+        def prune(client: Any) -> Any:  # what the SDK does not give types for
+            return client.prune_images({"dangling": True})
+
+        answer = self._clients.call(prune, timeout)
+        return int(answer.get("SpaceReclaimed") or 0) if isinstance(answer, dict) else 0
 
     def usage(self, container_id: str) -> Usage:
         container, inspected = self.inspect(container_id)
@@ -166,6 +188,24 @@ class DockerEngine:
                     break
                 tail.feed(data if frames is None else frames.feed(data))
         return tail.bytes()
+
+    def follow_logs(self, container_id: str, since: str, tail: int, timeout: float) -> ContainerLog:
+        """``timeout`` is for getting the connection; reading never waits."""
+        deadline = time.monotonic() + timeout
+        container, inspected = self.inspect(container_id)
+        query = urlencode(
+            {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": 1, "tail": tail} | ({"since": since} if since else {})
+        )
+        path = f"/v{self._clients.version(timeout)}/containers/{quote(container.id)}/logs?{query}"
+        exchange = Exchange(self._url)
+        try:
+            exchange.get(path, max(0.1, deadline - time.monotonic()))
+        except PortError as error:
+            exchange.__exit__(None, None, None)
+            if isinstance(error, WrongVersion):
+                self._clients.forget(error)
+            raise
+        return ContainerLog(exchange, terminal=is_tty(inspected))
 
     def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
         """Yields ``None`` once accepted, and again after every 5 s of silence: the caller can show that it lives.

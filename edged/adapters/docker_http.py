@@ -36,12 +36,22 @@ class Exchange:
 
     def get(self, path: str, timeout: float) -> None:
         """Sends the request and reads status and headers, within ``timeout`` seconds in all."""
+        self._ask("GET", path, b"", timeout)
+
+    def post(self, path: str, body: bytes, timeout: float) -> None:
+        """The same with JSON to send."""
+        self._ask("POST", path, body, timeout)
+
+    def _ask(self, method: str, path: str, body: bytes, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         try:
             connection = self._connect(timeout)
             connection.sendall(
-                f"GET {path} HTTP/1.0\r\nHost: {urlsplit(self._url).hostname or 'localhost'}\r\n"
-                "User-Agent: edged\r\nAccept: application/json\r\n\r\n".encode()
+                f"{method} {path} HTTP/1.0\r\nHost: {urlsplit(self._url).hostname or 'localhost'}\r\n"
+                "User-Agent: edged\r\nAccept: application/json\r\n".encode()
+                + (b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body) if body else b"")
+                + b"\r\n"
+                + body
             )
             head = b""
             while b"\r\n\r\n" not in head:
@@ -120,6 +130,21 @@ class Exchange:
             if self.aborted:
                 return b""
             raise unreachable(error, self._url, timeout) from error
+
+    def ready(self) -> bytes | None:
+        """What has come of the body, without waiting: ``None``: nothing now, ``b""``: this is its end."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        if self._socket is None:
+            return b""
+        try:
+            self._socket.settimeout(0.0)
+            return self._socket.recv(_CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        except OSError as error:
+            raise unreachable(error, self._url, 0.0) from error
 
     def abort(self) -> None:
         """Makes the other thread's wait end now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..ports import PortError
@@ -35,6 +36,11 @@ class LocalHost:
         self._disks = Disks(self._proc)
         self._throttling = Throttling(self._sys)
         self._cpu_before: tuple[int, int] | None = None
+
+    def remove_files(self, patterns: Sequence[str], min_age: float) -> int:
+        from . import rotated  # only for a disk that is full
+
+        return rotated.remove(patterns, min_age)
 
     def usage(self, container_id: str, pid: int | None) -> Usage:
         return self._cgroups.usage(container_id, pid)

@@ -70,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length) if length and not streamed else b""
         stream = cast(BinaryIO, self.rfile) if streamed else None
-        request = Request(url.path, parse_qs(url.query), body, _peer(self.connection), stream, length)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(url.path, parse_qs(url.query), body, _peer(self.connection), stream, length, headers)
         try:
             response = route(request)
         except Exception:
@@ -94,7 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", response.content_type)
         self.send_header("Connection", "close")
         self.send_header("X-Content-Type-Options", "nosniff")
-        if isinstance(response.body, bytes):
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        if isinstance(response.body, bytes) and response.status != 304:
             self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command == "HEAD":

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..audit import Entry, Head, Span
 from ..ports import Batch, Retained, StorageError, StoredEvent
 from ..vocabulary.events import Event, EventsDropped
+from .storage import log as events
 from .storage import trimming
 from .storage.audit import Audited, AuditTrail, read_page
 from .storage.database import DatabaseFile
@@ -27,7 +28,6 @@ FLUSH_LATEST = 10.0
 KEEP_ACTIONS = 1_000
 
 log = logging.getLogger(__name__)
-_COLUMNS = "sequence, boot, wall, topic, payload"
 
 
 class SqliteStore(DatabaseFile):
@@ -182,10 +182,8 @@ class SqliteStore(DatabaseFile):
         self._retained.cleared_deleted()
 
     def unsent(self, after: int, limit: int) -> list[StoredEvent]:
-        question = f"SELECT {_COLUMNS} FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?"
         with self._guard() as db:
-            rows = db.execute(question, (max(after, self._acknowledged), limit)).fetchall()
-        return [StoredEvent(*row) for row in rows]
+            return events.oldest(db, max(after, self._acknowledged), limit)
 
     def spool(self) -> tuple[int, int]:
         return self._spool
@@ -238,11 +236,12 @@ class SqliteStore(DatabaseFile):
         return [(identity, action) for identity, action in begun if identity not in ended]
 
     def history(self, since_wall: float, types: Sequence[str], limit: int) -> list[StoredEvent]:
-        condition = f"AND type IN ({', '.join('?' * len(types))})" if types else ""
-        question = f"SELECT {_COLUMNS} FROM event WHERE wall >= ? {condition} ORDER BY sequence DESC LIMIT ?"
         with self._reading() as db:
-            rows = db.execute(question, (since_wall, *types, limit)).fetchall()
-        return [StoredEvent(*row) for row in reversed(rows)]
+            return events.newest(db, since_wall, types, limit)
+
+    def log(self, after: int, since_wall: float, limit: int) -> list[StoredEvent]:
+        with self._reading() as db:
+            return events.oldest(db, after, limit, since_wall)
 
     def audit_head(self) -> Head:
         """Where the audit stands. Waits for nothing."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from .. import __version__
 from ..act import Tools
 from ..act.runner import ActionRunner
 from ..adapters.clock import DeviceClock
@@ -20,18 +19,19 @@ from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
 from ..adapters.inputs.opening import LocalInputs
+from ..adapters.lazy_backups import lazy_backups
 from ..adapters.lazy_engine import lazy_engine
 from ..adapters.probes import SocketProber
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier, SystemdServices
 from ..config.load import Loaded
+from ..config.model import Http
 from ..config.problem import Problem, render
 from ..durable import Differ, Ending, restore
 from ..loop import Inbox, Loop
-from ..observe import World
 from ..observe.engine import EngineWatcher
 from ..observe.input_rows import InputReaders
-from ..observe.runner import JobRunner
+from ..observe.log_readers import LogReaders
 from ..ports import PortError
 from ..report import audit
 from ..report.answers import Answers
@@ -39,17 +39,18 @@ from ..report.metrics import Counters
 from ..report.pages import local_routes, public_routes
 from ..report.recorder import Recorder
 from ..report.snapshot import Snapshot
-from ..vocabulary.facts import ConfigLoaded, ConfigRejected, Started, StopRequested
+from ..report.web.recent import Recent
+from ..vocabulary.facts import ConfigLoaded, ConfigRejected, StopRequested
 from ..vocabulary.state import State
-from . import applied, authority, last_good, life
+from . import applied, authority, last_good, life, runbooks
 from .blackbox import Blackbox, folder
-from .housekeeping import Housekeeping
-from .papers import Papers
-from .readings import OwnReadings
+from .moments import Moments
+from .papers import DISCOVERY, Papers
 from .reload import Reloader
 from .reporting import Reporting
 from .supervision import Supervisor, rhythms
 from .trial import OwnConfigTrial
+from .web import Web
 from .wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,8 @@ class Daemon(Wiring):
         self._inbox = Inbox()
         self._counters = Counters()
         self._answers = Answers()
+        self._recent = Recent()
+        self._moments = Moments()
         self._engine = lazy_engine(config.docker.url, config.docker.timeout)
         self._evidence = EvidenceFolder(self._folder / "evidence", config.evidence.max_size)
         self._turned = time.monotonic()
@@ -101,30 +104,16 @@ class Daemon(Wiring):
         self._journald = "JOURNAL_STREAM" in env
         self._snapshot = Snapshot(State(), config, self._clock.now(), self._clock.wall())
 
-        self._papers = Papers(self._boot, self._clock.wall(), loaded.digest)
-        self._housekeeping = Housekeeping(
-            self._store,
-            self._clock,
-            lambda: self._snapshot.config,
-            self._inbox.post,
-            lambda: self._save({"clock": self._clock.record().encode()}),
-        )
+        self._papers = Papers(self._boot, self._clock.wall(), loaded.digest, stored.get(DISCOVERY, b""))
+        self._past = self._new_past(env)
+        self._housekeeping = self._new_housekeeping()
         self._intake = self._new_intake(config.device.id)
         self._reporting = Reporting(self._store, self._clock, self._inbox.post, self._papers.status, self._intake.offer)
         prober = SocketProber()
         self._input_readers = InputReaders(LocalInputs(self._folder, prober, lambda: self._loaded.config), self._clock)
+        self._log_readers = LogReaders(self._engine, self._clock)
         artifacts = self._new_artifacts(prober, config.device.id)
-        self._runner = JobRunner(
-            World(
-                clock=self._clock,
-                host=self._host,
-                prober=prober,
-                containers=self._engine,
-                input_readers=self._input_readers,
-                artifacts=artifacts,
-            ),
-            self._inbox.post,
-        )
+        self._runner = self._new_runner(prober, artifacts)
         self._watcher = EngineWatcher(
             self._engine,
             self._clock,
@@ -141,7 +130,8 @@ class Daemon(Wiring):
             artifacts=artifacts,
             prober=prober,
             own_config=OwnConfigTrial(self._reloader, env, self),
-            readings=OwnReadings(lambda: self._snapshot, self._reporting.status, self._store.history),
+            readings=self._new_readings(env),
+            data=lazy_backups(self._folder, self._engine, self._clock.wall),
         )
         self._actions = ActionRunner(tools, self._clock, self._inbox.post)
         # On their own workers: a fetch may take hours, and no recovery waits for that.
@@ -155,10 +145,11 @@ class Daemon(Wiring):
             self._notifier.watchdog_seconds,
         )
         source = self._source()
-        self._api = HttpServer.unix(life.socket_path(self._folder, env), local_routes(source))
+        local = {**local_routes(source), **runbooks.routes(lambda: self._snapshot)}
+        self._api = HttpServer.unix(life.socket_path(self._folder, env), local)
         self._public = public_routes(source)
         try:
-            self._web = HttpServer.tcp(config.http.listen, self._public)
+            self.web = Web(config.http, self._public)
         except PortError:
             self._api.stop()
             raise
@@ -170,9 +161,7 @@ class Daemon(Wiring):
 
     def _begin(self, loaded: Loaded, rebooted: bool) -> None:
         now = self._clock.now()
-        self._inbox.post(
-            Started(at=now, boot=self._boot, version=__version__, host_rebooted=rebooted, previous_end=self._previous)
-        )
+        self._inbox.post(life.started(self._boot, self._clock, rebooted, self._previous))
         trusted, unreadable = authority.read(loaded.config)
         self._inbox.post(
             ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of, trusted=trusted)
@@ -193,6 +182,7 @@ class Daemon(Wiring):
         signal.signal(signal.SIGHUP, lambda *_: self._reloader.ask())
         self._blackbox.arm()
         self._recorder.start()
+        self._past.start()
         self._reporting.start(self._loaded.config)
         self._actions.start()
         self._artifact_actions.start()
@@ -203,7 +193,7 @@ class Daemon(Wiring):
         self._intake.start()  # not before: who is trusted is known now
         # Not before the first turn: until then there is nothing true to show.
         self._api.start()
-        self._web.start()
+        self.web.start()
         self._watcher.start()
         self._notifier.ready(self._said())
         last_good.keep(self._folder, self._loaded)
@@ -232,7 +222,7 @@ class Daemon(Wiring):
         """In reverse order, within ``STOP_SECONDS``; containers are left as they are."""
         deadline = time.monotonic() + STOP_SECONDS
         self._notifier.stopping("stopping")
-        self._web.stop()
+        self.web.stop()
         self._api.stop()
         self._watcher.stop(0.5)
         self._intake.stop(0.2)
@@ -242,6 +232,7 @@ class Daemon(Wiring):
         if not self._actions.stop(1.0):
             log.warning("an action was still under way; the engine finishes it")
         self._recorder.stop(1.0)
+        self._past.stop(0.5)
         self._reporting.stop(max(0.2, deadline - time.monotonic() - 0.5))
         self._save(
             {
@@ -277,18 +268,18 @@ class Daemon(Wiring):
         """What hangs in edged; empty: nothing."""
         return self._loop.hung
 
-    def bind(self, listen: str) -> HttpServer:
+    def bind(self, http: Http) -> Web:
         """A server at a new address, not yet serving. Raises ``PortError``."""
-        return HttpServer.tcp(listen, self._public)
+        return Web(http, self._public)
 
-    def take_over(self, loaded: Loaded, web: HttpServer | None) -> None:
+    def take_over(self, loaded: Loaded, web: Web | None) -> None:
         """Puts the parts of a new configuration to work. Nothing here can fail or wait."""
         old = self._loaded.config
         self._loaded = loaded
         self._style = loaded.config.log.format
         self._evidence.max_bytes = loaded.config.evidence.max_size
         if web is not None:
-            before, self._web = self._web, web
+            before, self.web = self.web, web
             web.start()
             threading.Thread(target=before.stop, name="edged-swap-http", daemon=True).start()
         if loaded.config.mqtt != old.mqtt:

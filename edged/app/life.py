@@ -11,10 +11,11 @@ from typing import IO
 
 import msgspec
 
+from .. import __version__
 from ..adapters.clock import ClockRecord
 from ..durable import Ending
-from ..ports import PortError, StorageError
-from ..vocabulary.facts import ActionFinished
+from ..ports import Clock, PortError, StorageError
+from ..vocabulary.facts import ActionFinished, Started
 from .blackbox import Left, ended_badly
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,13 @@ def previous_end(stored: Mapping[str, bytes], boot_id: str, left: Left) -> str:
     if ending.clean:
         return "clean"
     return "crash" if ending.boot_id == boot_id else "power"
+
+
+def started(boot: int, clock: Clock, rebooted: bool, before: str) -> Started:
+    """The first fact of a run. ``before``: how the run before ended."""
+    return Started(
+        at=clock.now(), boot=boot, version=__version__, host_rebooted=rebooted, previous_end=before, wall=clock.wall()
+    )
 
 
 def clock_record(stored: Mapping[str, bytes]) -> ClockRecord | None:

@@ -93,7 +93,7 @@ class Reloader:
         web = None
         if new.http.listen != old.http.listen:
             try:
-                web = self._daemon.bind(new.http.listen)
+                web = self._daemon.bind(new.http)
             except PortError as error:
                 if not insist:
                     return (f"http.listen: {error}",)
@@ -117,6 +117,8 @@ class Reloader:
         # systemctl reload returns when the new configuration is in force, not before.
         if not taken.wait(TAKEN_WITHIN):
             return (f"edged's loop did not take it over within {TAKEN_WITHIN:g} s",)
+        if web is None:
+            self._daemon.web.renew(new.http)
         return ()
 
 

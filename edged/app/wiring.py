@@ -12,16 +12,19 @@ import msgspec
 from ..act.runner import ActionRunner
 from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
+from ..adapters.host import LocalHost
 from ..adapters.incoming import Incoming
 from ..adapters.lazy_artifacts import lazy_artifacts
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
 from ..loop import Hands, Inbox, Loop
+from ..observe import World
 from ..observe.engine import EngineWatcher
 from ..observe.input_rows import InputReaders
 from ..observe.intake import Intake
 from ..observe.jobs import Job
+from ..observe.log_readers import LogReaders
 from ..observe.reception import Reception
 from ..observe.runner import JobRunner
 from ..ports import Artifacts, Batch, Containers, Prober, StorageError
@@ -33,12 +36,18 @@ from ..report.payloads import encode_event
 from ..report.recorder import Output, Recorder, Sinks
 from ..report.snapshot import Snapshot
 from ..report.status import metrics_sample
+from ..report.web.recent import Recent
+from ..report.web.trends import Trends
 from ..vocabulary.actions import Action, ReadOut
-from ..vocabulary.deployments import SIDE
+from ..vocabulary.deployments import SIDES
 from ..vocabulary.events import Event
-from . import authority
+from . import authority, life
 from .blackbox import WITHIN, Blackbox
 from .housekeeping import Housekeeping
+from .moments import Moments
+from .papers import Papers
+from .past import Past, runtime_folder
+from .readings import OwnReadings
 from .reporting import Reporting
 from .supervision import INTAKE, OUTBOX, RECORDER, Supervisor
 
@@ -50,9 +59,11 @@ class Wiring:
 
     _loaded: Loaded
     _folder: Path
+    _boot: int
     _store: SqliteStore
     _engine: Containers
     _clock: DeviceClock
+    _host: LocalHost
     _blackbox: Blackbox
     _notifier: SystemdNotifier
     _inbox: Inbox
@@ -62,9 +73,14 @@ class Wiring:
     _style: str
     _journald: bool
     _snapshot: Snapshot
+    _recent: Recent
+    _moments: Moments
+    _past: Past
     _housekeeping: Housekeeping
     _reporting: Reporting
+    _papers: Papers
     _input_readers: InputReaders
+    _log_readers: LogReaders
     _runner: JobRunner
     _watcher: EngineWatcher
     _actions: ActionRunner
@@ -80,6 +96,44 @@ class Wiring:
             self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
         except StorageError as error:
             log.error("%s", error)
+
+    def _new_runner(self, prober: Prober, artifacts: Artifacts) -> JobRunner:
+        return JobRunner(
+            World(
+                clock=self._clock,
+                host=self._host,
+                prober=prober,
+                containers=self._engine,
+                input_readers=self._input_readers,
+                log_readers=self._log_readers,
+                artifacts=artifacts,
+            ),
+            self._inbox.post,
+        )
+
+    def _new_past(self, env: Mapping[str, str]) -> Past:
+        return Past(
+            self._folder,
+            runtime_folder(env),
+            self._clock,
+            self._boot,
+            lambda: self._loaded.config,
+            lambda: self._loaded.digest,
+        )
+
+    def _new_housekeeping(self) -> Housekeeping:
+        return Housekeeping(
+            self._store,
+            self._clock,
+            lambda: self._snapshot.config,
+            self._inbox.post,
+            lambda: self._save({"clock": self._clock.record().encode()}),
+        )
+
+    def _new_readings(self, env: Mapping[str, str]) -> OwnReadings:
+        return OwnReadings(
+            lambda: self._snapshot, self._reporting.status, life.socket_path(self._folder, env), self._moments
+        )
 
     def _new_intake(self, device: str) -> Intake:
         reception = Reception(
@@ -130,6 +184,7 @@ class Wiring:
             patience=lambda: self._supervisor.patience,
             feed=self._notifier.watchdog,
             give_up=self._give_up,
+            witness=self._past,
         )
 
     def _source(self) -> Source:
@@ -144,11 +199,14 @@ class Wiring:
             ),
             outbox=self._reporting.status,
             history=lambda since, types, limit: self._store.history(since, types, limit),
+            log=lambda after, since, limit: self._store.log(after, since, limit),
             now=self._clock.now,
             post=self._inbox.post,
             answers=self._answers,
             bundles=Incoming(self._folder),
             audit=self._store,
+            rollups=self._past.rollups,
+            line=Trends(self._recent, self._past.rollups, self._clock.wall).line,
         )
 
     def _offer(self, shot: Snapshot) -> None:
@@ -157,12 +215,14 @@ class Wiring:
     def _observe(self, jobs: Mapping[tuple[str, str], Job]) -> None:
         self._runner.update(jobs)
         self._input_readers.keep_only({subject for check, subject in jobs if check == "inputs"})
+        if ("logs", "host") not in jobs:
+            self._log_readers.stop()
 
     def _act(self, action: Action) -> None:
         if isinstance(action, ReadOut):
             self._read_outs.submit(action)
         else:
-            (self._artifact_actions if action.subject.endswith(SIDE) else self._actions).submit(action)
+            (self._artifact_actions if action.subject.endswith(SIDES) else self._actions).submit(action)
 
     def _encode(self, sequence: int, boot: int, wall: float, event: Event) -> bytes:
         return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)
@@ -172,7 +232,8 @@ class Wiring:
 
     def _record(self, output: Output) -> None:
         """With the time, so that the next run knows up to when this one has seen everything."""
-        stamped = {**output.state, "clock": self._clock.record().encode()}
+        self._moments.told(output.events, output.wall)
+        stamped = {**output.state, **self._papers.kept(), "clock": self._clock.record().encode()}
         self._recorder.submit(msgspec.structs.replace(output, state=stamped))
 
     def _alive(self) -> str:
@@ -200,3 +261,5 @@ class Wiring:
     def _publish(self, shot: Snapshot) -> None:
         self._snapshot = shot
         self._turned = time.monotonic()
+        self._recent.take(shot)
+        self._moments.take(shot)

@@ -78,6 +78,10 @@ def page(picture: dict[str, Any]) -> list[str]:
         ]
         lines += ["", "dependencies", *table(rows)]
     lines += ["", *alert_lines(picture["alerts"], now)]
+    if picture.get("incidents"):
+        from .incidents import lines as incident_lines
+
+        lines += ["", *incident_lines(picture["incidents"], now)]
     return lines
 
 
@@ -128,9 +132,18 @@ def _why(app: dict[str, Any]) -> str:
         parts.append(f"recovery: {app['recovery']['phase']}")
     if inference := _inference(app.get("inference")):
         parts.append(inference)
+    if written := _log(app.get("logs")):
+        parts.append(written)
     parts += [f"check {check} cannot be made: {plain(error)}" for check, error in app["broken"].items()]
     parts += [plain(problem) for problem in app["problems"]]
     return "; ".join(part for part in parts if part)
+
+
+def _log(seen: dict[str, Any] | None) -> str:
+    """What its log says at the moment; nothing where it says nothing."""
+    lately = seen["last_minute"] if seen is not None else {}
+    parts = [f"{number} {kind}" for kind, number in lately.items() if number]
+    return "log lines in a minute: " + ", ".join(parts) if parts else ""
 
 
 def _inference(seen: dict[str, Any] | None) -> str:

@@ -1,11 +1,15 @@
 """The configuration: its types, reading it from a file or from labels, and comparing two of them."""
 
+from .data import Data
 from .deployment import AppConfigFile, Gate, Model, ReloadBy, SmokeProbe
 from .diff import changed
 from .drift import Columns, Drift, Source
+from .drills import Drills
+from .incidents import ByLevel, Incidents
 from .inference import PRESETS, Errors, Latency, Metrics, Names, Quality, names
 from .labels import app_from_labels, app_name, enabled
 from .load import Loaded, check_files, load, load_default, observed_app
+from .logs import Logs
 from .model import (
     Alerts,
     App,
@@ -44,16 +48,19 @@ __all__ = [
     "Alerts",
     "App",
     "AppConfigFile",
+    "ByLevel",
     "ClockWatch",
     "Columns",
     "Config",
     "ConfigError",
     "Cpu",
+    "Data",
     "Dependency",
     "Device",
     "DiskWatch",
     "Docker",
     "Drift",
+    "Drills",
     "EngineRestart",
     "Errors",
     "Evidence",
@@ -64,12 +71,14 @@ __all__ = [
     "HostMemory",
     "HostWatch",
     "Http",
+    "Incidents",
     "Key",
     "Label",
     "Latency",
     "Leak",
     "Loaded",
     "Log",
+    "Logs",
     "Memory",
     "Metrics",
     "Model",

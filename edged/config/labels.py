@@ -131,6 +131,8 @@ def _wrong(label: str, value: str) -> tuple[str, str] | None:
     path = tuple(label.removeprefix(PREFIX).split("."))
     if path[0] == "container":
         return "unknown label", "a container cannot say which container it is"
+    if path[:2] == ("data", "verify"):
+        return "may run programs on this host", "that is for the configuration file to say"
     key = _key(path)
     if key is None:
         return "unknown label", _suggestion(label)
@@ -142,7 +144,7 @@ def _key(path: KeyPath) -> Key | None:
 
 
 def _settable() -> Iterator[Key]:
-    return (key for key in keys(App) if not key.section and key.path[0] != "container")
+    return (key for key in keys(App) if not key.section and key.path[0] != "container" and "verify" not in key.path)
 
 
 def _example(section: Key) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from . import defaults, rules
+from . import defaults, rules, token
 from .model import App, Config, Restart
 from .problem import ConfigError, Problem, cap
 from .reader import Reader
@@ -94,7 +94,7 @@ def observed_app(name: str) -> App:
 
 def check_files(loaded: Loaded) -> tuple[Problem, ...]:
     """The files the configuration names that cannot be read by whoever runs this. For ``edged check``."""
-    found = ((named, _unreadable(named.path)) for named in loaded.files)
+    found = ((named, _unreadable(named.path) or _useless(named)) for named in loaded.files)
     return tuple(
         Problem(
             file=loaded.path, line=named.line, column=named.column, key=named.key, value=repr(named.path), reason=reason
@@ -102,6 +102,10 @@ def check_files(loaded: Loaded) -> tuple[Problem, ...]:
         for named, reason in found
         if reason
     )
+
+
+def _useless(named: NamedFile) -> str:
+    return token.fault(named.path) if named.key == "http.token_file" else ""
 
 
 def _unreadable(path: str) -> str:

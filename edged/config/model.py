@@ -9,9 +9,14 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType, field, structs
 
+from .data import Data
 from .deployment import AppConfigFile, Model
 from .drift import Drift
+from .drills import Drills
+from .incidents import Incidents
 from .inference import Metrics
+from .logs import Logs, Switch
+from .runbooks import RunbookName, Steps
 from .types import (
     Celsius,
     Count,
@@ -57,6 +62,7 @@ class Mqtt(Section, frozen=True, kw_only=True):
     keepalive: Annotated[float, Meta(title="duration", ge=5, le=65535)] = 30.0
     metrics_every: LongInterval = 60.0
     in_flight: Annotated[int, Meta(ge=1, le=1000)] = 100
+    home_assistant: bool = False
     spool: Spool = Spool()
 
     def __repr__(self) -> str:
@@ -74,6 +80,7 @@ class Commands(Section, frozen=True, kw_only=True):
 
 class Http(Section, frozen=True, kw_only=True):
     listen: HostPort = "127.0.0.1:9108"
+    token_file: FilePath = ""
 
 
 class EngineRestart(Section, frozen=True, kw_only=True):
@@ -93,9 +100,17 @@ class Docker(Section, frozen=True, kw_only=True):
     restart: EngineRestart = EngineRestart()
 
 
+class Recording(Section, frozen=True, kw_only=True):
+    """The flight recorder: all facts of the last hours, for ``edged replay``."""
+
+    keep: LongInterval = 86400.0
+    max_size: StoreSize = 32 * 2**20
+
+
 class History(Section, frozen=True, kw_only=True):
     keep: LongInterval = 35 * 86400.0
     max_size: StoreSize = 256 * 2**20
+    recording: Recording = Recording()
 
 
 class Evidence(Section, frozen=True, kw_only=True):
@@ -138,10 +153,18 @@ class HostCpu(Section, frozen=True, kw_only=True):
     for_: Duration = field(name="for", default=300.0)
 
 
+class Prune(Section, frozen=True, kw_only=True):
+    """What may go when a disk is full."""
+
+    logs: tuple[str, ...] = ()
+    min_age: Duration = 86400.0
+
+
 class DiskWatch(Section, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ("/",)
     warn: Share = 0.8
     critical: Share = 0.9
+    prune: Prune = Prune()
 
 
 class Temperature(Section, frozen=True, kw_only=True):
@@ -232,6 +255,9 @@ class App(Section, frozen=True, kw_only=True):
     model: Model | None = None
     app_config: AppConfigFile | None = None
     drift: Drift | None = None
+    logs: Logs | Switch | None = None
+    drills: bool = True
+    data: Data | None = None
     given: Annotated[tuple[str, ...], Internal] = ()
     """The keys that the file sets for this app, as in ``health.http``, sorted. Labels do not override them, even
     where the file says the same as the default. It travels with the app because ``judge`` sees nothing else."""
@@ -263,5 +289,8 @@ class Config(Section, frozen=True, kw_only=True):
     dependencies: dict[Name, Dependency] = field(default_factory=dict)
     apps: dict[Name, App] = field(default_factory=dict)
     alerts: Alerts = Alerts()
+    drills: Drills = Drills()
+    incidents: Incidents = Incidents()
+    runbooks: dict[RunbookName, Steps] = field(default_factory=dict)
     log: Log = Log()
     discover: Literal["labels", "all", "off"] = "labels"

@@ -144,6 +144,8 @@ class Reader:
                     self._value(kind.item_type, item, (*path, str(index)), None)
                     for index, item in enumerate(node.items)
                 ]
+                for index, item in enumerate(node.items):
+                    self.spots.setdefault((*path, str(index)), Spot(item.line, item.column))
                 if _ABSENT in read:
                     self.bad.add(path)
                 return tuple(item for item in read if item is not _ABSENT)

@@ -8,9 +8,14 @@ from graphlib import CycleError, TopologicalSorter
 
 from msgspec import Struct
 
+from .data import Data
 from .drift import Source
+from .incident_rules import incident_faults
 from .inference_rules import metrics_faults
+from .listen import loopback
+from .log_rules import logs_faults
 from .model import App, Config, Dependency, Label, Mqtt
+from .runbook_rules import runbook_faults, runbook_warnings
 from .units import format_duration, format_share
 
 KeyPath = tuple[str, ...]
@@ -32,7 +37,13 @@ def faults(config: Config) -> Iterator[Fault]:
     after = config.docker.restart.after
     if 0 < after < 1:
         yield Fault((("docker", "restart", "after"),), "must be 0s (off) or at least 1s")
+    if not (config.http.token_file or loopback(config.http.listen)):
+        keys = (("http", "listen"), ("http", "token_file"))
+        yield Fault(keys, "is open to other machines, and no token is asked for", "add token_file, or use 127.0.0.1")
+    yield from _drills(config)
     yield from _host(config)
+    yield from (Fault(*found) for found in incident_faults(config.incidents))
+    yield from (Fault(*found) for found in runbook_faults(config.runbooks))
     for name, dependency in config.dependencies.items():
         yield from _dependency(("dependencies", name), dependency)
     for name, app in config.apps.items():
@@ -41,6 +52,16 @@ def faults(config: Config) -> Iterator[Fault]:
         yield from _leak(("apps", name), app, config.sampling.every)
     yield from _containers(config.apps)
     yield from _needs(config)
+
+
+def _drills(config: Config) -> Iterator[Fault]:
+    rules = config.drills
+    if 0 < rules.every < 60:
+        yield Fault((("drills", "every"),), "must be 0s (only by command) or at least 1m")
+    if not rules.kinds or len(set(rules.kinds)) < len(rules.kinds):
+        yield Fault((("drills", "kinds"),), "must name at least one kind, and none twice")
+    if rules.window[:5] == rules.window[6:]:
+        yield Fault((("drills", "window"),), "begins when it ends", "write it like 02:00-04:00")
 
 
 def app_faults(path: KeyPath, app: App) -> Iterator[Fault]:
@@ -55,6 +76,7 @@ def app_faults(path: KeyPath, app: App) -> Iterator[Fault]:
     yield from _timeout(health, app.health.timeout, app.health.every)
     yield from _shares((*path, "memory"), app.memory.warn, app.memory.critical)
     yield from (Fault(*found) for found in metrics_faults((*path, "metrics"), app.metrics))
+    yield from (Fault(*found) for found in logs_faults((*path, "logs"), app.logs))
     if app.model is not None and app.model.probe is not None:
         if not app.model.smoke:
             keys = ((*path, "model", "probe"), (*path, "model", "smoke"))
@@ -75,6 +97,8 @@ def app_faults(path: KeyPath, app: App) -> Iterator[Fault]:
         seen.add(name)
     if app.drift is not None:
         yield from _source((*path, "drift", "source"), app.drift.source)
+    if app.data is not None:
+        yield from _data((*path, "data"), app.data)
 
 
 def _source(path: KeyPath, source: Source) -> Iterator[Fault]:
@@ -86,6 +110,15 @@ def _source(path: KeyPath, source: Source) -> Iterator[Fault]:
         yield Fault(((*path, "mqtt"),), "holds a wildcard", "name one topic")
     elif source.mqtt.startswith("mqtt") and "://" in source.mqtt and not _MQTT_SOURCE.fullmatch(source.mqtt):
         yield Fault(((*path, "mqtt"),), "is no MQTT address with a topic", "write it like mqtt://127.0.0.1:1883/topic")
+
+
+def _data(path: KeyPath, data: Data) -> Iterator[Fault]:
+    if fault := _exactly_one(path, data, ("path", "volume"), "says not where the data is"):
+        yield fault
+    if 0 < data.every < 60:
+        yield Fault(((*path, "every"),), "must be 0s (only on command) or at least 1m")
+    if data.verify and not data.verify[0]:
+        yield Fault(((*path, "verify"),), "names no program", "write it like [sqlite3, /data/a.db, PRAGMA quick_check]")
 
 
 def _exactly_one(path: KeyPath, section: Struct, kinds: tuple[str, ...], nothing: str) -> Fault | None:
@@ -105,6 +138,7 @@ def warnings(config: Config) -> Iterator[Fault]:
             yield Fault((("mqtt", "url"),), "the password crosses the network unencrypted", "use mqtts://")
     if config.discover == "off" and not config.apps:
         yield Fault((("discover",),), "no app is configured and discovery is off: nothing is watched")
+    yield from (Fault(*found) for found in runbook_warnings(config.runbooks))
 
 
 def _local(host_port: str) -> bool:

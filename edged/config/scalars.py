@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from msgspec.inspect import BoolType, FloatType, IntType, LiteralType, StrType, Type
@@ -36,10 +37,13 @@ _HINTS = {
     "MQTT topic": "write it like plant/press-7/features, or mqtt://127.0.0.1:1883/plant/press-7/features",
     "unix:// or tcp:// URL": "write it like unix:///var/run/docker.sock",
     "systemd unit": "write it like docker.service",
+    "time window": "write it like 02:00-04:00, in UTC",
     "container label": "write it like edged.app=detector",
 }
 
 _LONGEST = 4096
+# Comparing costs the product of the lengths; no word of ours is longer.
+_LONGEST_WORD = 64
 
 
 def scalar(kind: Type, text: str) -> Any:
@@ -81,7 +85,8 @@ def _literal(kind: LiteralType, text: str) -> str:
     allowed = [str(value) for value in kind.values]
     if text in allowed:
         return text
-    raise Unreadable(text, f"is not one of {', '.join(allowed)}")
+    near = get_close_matches(text[:_LONGEST_WORD], allowed, n=1, cutoff=0.7)
+    raise Unreadable(text, f"is not one of {', '.join(allowed)}", f"did you mean {near[0]}?" if near else "")
 
 
 def _string(kind: StrType, named: str, text: str) -> str:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from msgspec import NODEFAULT, Struct
-from msgspec.inspect import DictType, Field, Metadata, NoneType, StructType, Type, UnionType, type_info
+from msgspec.inspect import DictType, Field, Metadata, NoneType, StructType, Type, UnionType, VarTupleType, type_info
 
 from .model import Config
 
@@ -102,6 +102,9 @@ def _below(kind: Type, path: tuple[str, ...]) -> Iterator[Key]:
     if isinstance(inner, DictType):
         path = (*path, ANY)
         inner = bare(inner.value_type)
+    if isinstance(inner, VarTupleType):
+        for choice in choices(inner.item_type):
+            yield from _struct(bare(choice), (*path, ANY))
     yield from _struct(inner, path)
 
 

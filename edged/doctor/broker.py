@@ -202,8 +202,8 @@ def _mqtt(mqtt: Mqtt, device: str, address: Address, port: int, until: float) ->
         return
     # An id of its own: with edged's the broker would throw edged out. A new one, so that no session can be there.
     trial = try_broker(
-        mqtt, connection, f"edged-{device}-doctor-{token_hex(4)}", permissions.topics(device),
-        permissions.filters(device), timeout,
+        mqtt, connection, f"edged-{device}-doctor-{token_hex(4)}",
+        permissions.topics(device, mqtt.home_assistant), permissions.filters(device), timeout,
     )  # fmt: skip
     if not trial.connected:
         yield not_let_in(mqtt, trial.reason)

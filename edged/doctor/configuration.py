@@ -12,7 +12,7 @@ from .finding import Finding, fail, ok, skip, warn
 from .identity import Identity, may, there
 from .patient import Patient
 
-_SECRETS = ("mqtt.password", "mqtt.password_file", "mqtt.key_file")
+_SECRETS = ("mqtt.password", "mqtt.password_file", "mqtt.key_file", "http.token_file")
 _EXAMPLE = "write /etc/edged/edged.yaml (config/edged.yaml shows every key), then: edged check"
 
 

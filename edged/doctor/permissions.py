@@ -38,11 +38,17 @@ _RULES = f"install config/mosquitto/edged.acl (from edged's sources) as the brok
 _SET_UP = "for more than a lab: set the broker up as config/mosquitto/edged.conf says (in edged's sources)"
 
 
-def topics(device: str) -> Sequence[Topic]:
+def topics(device: str, home_assistant: bool = False) -> Sequence[Topic]:
     """What is to be tried, the forbidden first: a broker that takes few at a time shall be asked about those."""
     prefix, foreign = topic_prefix(device), topic_prefix(_STRANGER)
     forbidden = [Topic(f"{prefix}/{_COMMAND}"), *(Topic(f"{foreign}/{name}") for name in _FOREIGN)]
-    return [*forbidden, *(Topic(f"{prefix}/{one.name}", one.retain) for one in _OWN.values())]
+    described = [Topic(_described(device))] if home_assistant else []
+    return [*forbidden, *(Topic(f"{prefix}/{one.name}", one.retain) for one in _OWN.values()), *described]
+
+
+def _described(device: str) -> str:
+    """Where Home Assistant would look for something of this device."""
+    return f"homeassistant/sensor/{device}/doctor/config"
 
 
 def filters(device: str) -> Sequence[str]:
@@ -65,6 +71,8 @@ def judge(device: str, mqtt: Mqtt, trial: Trial) -> Iterator[Finding]:
     yield _others(device, trial, lab)
     yield _reading(device, trial, lab)
     yield _receiving(device, trial)
+    if mqtt.home_assistant:
+        yield _discovery(device, trial)
 
 
 def _own(device: str, mqtt: Mqtt, trial: Trial) -> Finding:
@@ -153,6 +161,17 @@ def _receiving(device: str, trial: Trial) -> Finding:
                     f"on the broker, in the acl_file: {rule}   or {_RULES}")  # fmt: skip
     found = f"the subscription to {topic} is accepted, but mosquitto 2.0 also accepts those that it will not serve"
     return skip(name, found, f"from a console, which proves it: edged fleet send {device} status.get")
+
+
+def _discovery(device: str, trial: Trial) -> Finding:
+    name, answer = f"{_NAME} discovery", trial.answers.get(_described(device))
+    if answer is None:
+        return _unknown(name, trial)
+    if answer[0] < _DENIED:
+        return ok(name, "may describe itself to Home Assistant")
+    found = f"mqtt.home_assistant is on, but {_described(device)} may not be published ({answer[1].lower()})"
+    fix = f"on the broker, in the acl_file: pattern write homeassistant/+/%u/+/config   {_RELOAD}"
+    return fail(name, found, fix)
 
 
 def _open(name: str, found: str, fix: str, lab: bool) -> Finding:

@@ -6,7 +6,7 @@ is settled (condition, alerts, recovery), and the guard has the last word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,21 +14,28 @@ from msgspec.structs import replace
 from ..config import Config
 from ..vocabulary import facts
 from ..vocabulary.actions import Action
-from ..vocabulary.deployments import SIDE
-from ..vocabulary.events import ActionEnded, CommandAnswered, Event
-from ..vocabulary.state import Answered, AppState, Recovery, State
+from ..vocabulary.deployments import owner
+from ..vocabulary.events import ActionEnded, Event
+from ..vocabulary.state import AppState, Recovery, State
 from . import (
     admission,
     containers,
+    data,
     deployment,
     disks,
+    drill,
+    drill_plan,
+    drilled,
     engine,
+    exhibits,
     gating,
     host,
+    incidents,
     inference,
     inputs,
     isolation,
     lifecycle,
+    logs,
     own_config,
     probes,
     readout,
@@ -38,18 +45,17 @@ from . import (
     resources,
     smoke_probe,
 )
+from .answered import ANSWERS_KEPT, close_commands
 from .app import see, settle
 from .commands import received
 from .guard import refusal
 from .outcome import Judgement, View, earliest
 from .resumed import orphans
+from .runbooks import course
+
+__all__ = ["ANSWERS_KEPT", "RULES", "Turn", "judge", "next_wake"]
 
 Rule = Callable[[State, Any, Config, float], Judgement]
-
-FINAL = ("succeeded", "failed", "rejected")
-UNKEPT = admission.UNKEPT
-ANSWERS_KEPT, MOST_ANSWERS = 200, 1000
-"""Final answers that are remembered of each sender, and in all; a command that is older has expired anyway."""
 
 
 def nothing(state: State, fact: facts.Tick, config: Config, now: float) -> Judgement:
@@ -76,7 +82,7 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
     """Every outcome is told; the app's own machine or the engine's draws the conclusions."""
     if readout.concerns(fact):
         return readout.finished(state, fact)
-    name = fact.subject.removesuffix(SIDE)
+    name = owner(fact.subject)
     ended = ActionEnded(
         subject=name,
         action_id=fact.action_id,
@@ -89,7 +95,7 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
     if own_config.concerns(state, fact):
         judged = own_config.finished(state, fact, now)
         return replace(judged, events=(ended, *judged.events))
-    state = engine.restart_finished(state, fact, config, now).state
+    state = course.finished(engine.restart_finished(state, fact, config, now).state, fact)
     app = state.apps.get(name)
     if app is None:
         return Judgement(state, events=(ended,))
@@ -98,6 +104,13 @@ def action_finished(state: State, fact: facts.ActionFinished, config: Config, no
         cut = isolation.finished(app, fact, view)
         told = (ended, *cut.events) if isolation.worth_telling(ended) else cut.events
         return Judgement(replace(state, apps={**state.apps, app.name: cut.app}), cut.actions, told, (app.name,))
+    if drilled.concerns(app, fact):
+        done = drill.finished(app, fact, view)
+        new = replace(state, apps={**state.apps, app.name: done.app})
+        return Judgement(new, done.actions, (ended, *done.events), (app.name,))
+    if (cared := data.finished(app, fact, view)) is not None:
+        new = replace(state, apps={**state.apps, app.name: cared.app})
+        return Judgement(new, cared.actions, (ended, *cared.events), (app.name,))
     recovered = recovery.finished(app, fact, view)
     deployed = deployment.finished(recovered.app, fact, view)
     new = replace(state, apps={**state.apps, app.name: deployed.app})
@@ -131,6 +144,7 @@ RULES: dict[type[facts.Fact], Rule] = {
     facts.SmokeProbed: smoke_probe.probed,
     facts.ReferenceSeen: inputs.referred,
     facts.RowsCounted: inputs.counted,
+    facts.LogsCounted: logs.counted,
     facts.CheckFailed: check_failed,
     facts.ActionFinished: action_finished,
     facts.CommandReceived: received,
@@ -156,15 +170,20 @@ def judge(state: State, fact: facts.Fact, config: Config, now: float) -> Judgeme
     turn.actions.extend(left.actions)
     turn.events.extend(left.events)
     turn.settle(left.touched, before=state)
+    turn.runbooks()
     looked = engine.look(turn.state, config, now)
     tried = own_config.look(looked.state, now)
-    turn.state, counted = refusals.flush(tried.state, now)
-    turn.actions.extend((*looked.actions, *tried.actions))
-    turn.events.extend((*looked.events, *tried.events, *counted))
+    planned = drill_plan.look(tried.state, config, now)
+    turn.state, counted = refusals.flush(planned.state, now)
+    turn.actions.extend((*looked.actions, *tried.actions, *planned.actions))
+    turn.events.extend((*looked.events, *tried.events, *planned.events, *counted))
     turn.guard()
-    closed = _close_commands(turn.state, turn.events, now)
+    closed = close_commands(turn.state, turn.events, now)
     lost = orphans(closed)
-    return Judgement(_close_commands(closed, lost, now), tuple(turn.actions), (*turn.events, *lost))
+    told = (*turn.events, *lost)
+    entered = incidents.fold(close_commands(closed, lost, now), told, config, now)
+    actions = exhibits.labelled(turn.actions, entered.state)
+    return Judgement(entered.state, actions, (*told, *entered.events))
 
 
 def _due(state: State, now: float, touched: tuple[str, ...]) -> list[str]:
@@ -224,6 +243,19 @@ class Turn:
         """Apps whose recovery may be waiting for another one."""
         return [n for n, a in self.state.apps.items() if a.kept.recovery.ailment and a.kept.recovery.phase == "idle"]
 
+    def runbooks(self) -> None:
+        """What alerts lead to. What a step asks of an app begins in the same turn."""
+        seen = 0
+        for _ in range(8 + len(self.state.runs)):
+            judged = course.fold(self.state, self.events[seen:], self._config, self._now)
+            self.state = judged.state
+            self.actions.extend(judged.actions)
+            self.events = course.in_place(self.events, judged.events)
+            seen = len(self.events)
+            if not judged.touched:
+                return
+            self.settle(judged.touched, before=self.state)
+
     def guard(self) -> None:
         """Lets the guard refuse; a refused action counts as one that failed at once, which may lead to another."""
         asked, self.actions = self.actions, []
@@ -253,34 +285,13 @@ def _recovery(state: State, name: str) -> Recovery | None:
     return app.kept.recovery if app is not None else None
 
 
-def _close_commands(state: State, events: Sequence[Event], now: float) -> State:
-    """A command with a final answer is not open any more, and the answer is kept for whoever sends it again."""
-    answers = [e for e in events if isinstance(e, CommandAnswered) and e.status in FINAL]
-    new = {e.id: Answered(now, e) for e in answers if e.id not in state.answered and e.reason not in UNKEPT}
-    if new:
-        rows = [*state.answered.items(), *new.items()]
-        state = replace(state, answered=dict(_newest(rows)))
-    ended = {e.id for e in answers}
-    open_ones = {k: v for k, v in state.commands.items() if k not in ended}
-    return state if len(open_ones) == len(state.commands) else replace(state, commands=open_ones)
-
-
-def _newest(rows: list[tuple[str, Answered]]) -> list[tuple[str, Answered]]:
-    """Of each sender so many: nobody pushes out what others were told."""
-    seen, kept = dict[str, int](), list[tuple[str, Answered]]()
-    for identity, answered in reversed(rows):
-        origin = answered.answer.origin
-        seen[origin] = seen.get(origin, 0) + 1
-        if seen[origin] <= ANSWERS_KEPT:
-            kept.append((identity, answered))
-    return kept[::-1][-MOST_ANSWERS:]
-
-
 def next_wake(state: State, config: Config) -> float | None:
     """When time alone will change something; ``None``: only a new fact will."""
     return earliest(
         engine.wake_at(state, config),
         own_config.wake_at(state),
+        course.wake_at(state),
         refusals.wake_at(state),
+        incidents.wake_at(state),
         *(a.wake_at for a in state.apps.values()),
     )

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..vocabulary.deployments import TOUCHING
-from ..vocabulary.state import AppState
-from . import needs
+from ..vocabulary.state import AppState, Stopped
+from . import drilled, needs
+from .memory import out_of_memory
 from .outcome import View
 from .run import engine_restarts_it, runs, waits_for_stop, was_signalled
+from .runbooks import permission
+from .runbooks.scene import scene
 
 CREATED_GRACE = 30.0
 """Seconds for which a container that was created is left to whoever created it, to be started."""
 STOPPING = 30.0
 """Seconds after a signal through the engine within which an app may be ending."""
+BY_RUNBOOK = "edged, by a runbook"
+"""Whose stop it is."""
 EXCUSED_ATTEMPTS = 3
 """After the engine came back, so many attempts are its fault; the ones after that are the app's."""
 
@@ -37,7 +43,9 @@ class Hold(Struct, frozen=True):
 
 
 def ailment(app: AppState) -> Ailment | None:
-    """What ails the app, if a start or restart might cure it."""
+    """What ails the app, if a start or restart might cure it; or what a runbook wants."""
+    if app.kept.wanted is not None and (wanted := asked(app)) is not None:
+        return wanted
     since = app.condition_since
     if app.condition == "down":
         return Ailment("AppDown", "start", app.reason, app.died_at if app.died_at is not None else since)
@@ -51,20 +59,29 @@ def ailment(app: AppState) -> Ailment | None:
     return None
 
 
-def out_of_memory(app: AppState) -> bool:
-    """Its memory is critical and has been for long enough.
+def asked(app: AppState) -> Ailment | None:
+    """What a runbook wants of the recovery, beside what ails the app by itself."""
+    wanted = app.kept.wanted
+    if wanted is None or wanted.remedy == "capture" or app.condition in ("unknown", "missing", "restarting", "paused"):
+        return None
+    remedy: str = wanted.remedy
+    if remedy == "stop":
+        return Ailment(wanted.alert, remedy, wanted.reason, wanted.since) if runs(app) else None
+    if app.condition == "stopped" and not (app.kept.stopped is not None and app.kept.stopped.by == BY_RUNBOOK):
+        return None
+    return Ailment(wanted.alert, "restart" if runs(app) else "start", wanted.reason, wanted.since)
 
-    Asked of the samples and not of the alert: that one is held after a restart until it has been calm for a
-    while, and for longer when it flaps.
-    """
-    memory = app.kept.alerts.get("HighMemory")
-    if memory is None or memory.critical_since is None or app.usage is None or not runs(app):
-        return False
-    return bool(app.usage_at >= memory.critical_since + app.config.memory.for_)
+
+def as_wanted(app: AppState, ill: Ailment, now: float) -> AppState:
+    """What a runbook wanted is being done now, once."""
+    if app.kept.wanted is None or asked(app) != ill:
+        return app
+    stopped = Stopped(by=BY_RUNBOOK, at=now) if ill.remedy == "stop" else None
+    return replace(app, kept=replace(app.kept, wanted=None, stopped=stopped))
 
 
-def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:
-    """Why edged must not act now; ``None``: it may."""
+def hands_off(app: AppState, view: View) -> Hold | None:
+    """Why edged must do nothing to the app by itself now, whatever ails it; ``None``: it may."""
     now, kept = view.now, app.kept
     if not app.config.restart.enabled:
         return Hold("edged only observes this app")
@@ -78,11 +95,29 @@ def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:
         return Hold("the container engine does not answer")
     if kept.deployment is not None and kept.deployment.phase in TOUCHING:
         return Hold(f"a deployment is under way ({kept.deployment.phase})")
+    if kept.data.holds:
+        return Hold(kept.data.holds)
+    return None
+
+
+def hold(app: AppState, ill: Ailment, view: View) -> Hold | None:
+    """Why edged must not act now; ``None``: it may."""
+    now = view.now
+    off = hands_off(app, view)
+    if off is not None:
+        return off
     if waits_for_stop(app, now):
         return Hold("", app.suspect_until)
+    if drilled.holds(app):
+        return Hold()
     left_to = _left_to_others(app, now) if ill.remedy == "start" else _being_stopped(app, now)
     if left_to is not None:
         return left_to
+    if app.kept.wanted is None or asked(app) != ill:
+        steps = ("start", "restart") if ill.remedy == "start" else (ill.remedy,)
+        no = permission.refused(scene(view.state, view.config, now, ill.name, app.name, app), steps)
+        if no:
+            return Hold(no)
     waiting = needs.unmet(app, ill.name, view)
     return Hold(waiting.reason, waiting.until) if waiting is not None else None
 
@@ -114,4 +149,4 @@ def _left_to_others(app: AppState, now: float) -> Hold | None:
 def excused(app: AppState, view: View) -> bool:
     """What the engine, the host or a dependency did spends no budget of the app's."""
     by_engine = app.kept.excused and app.kept.recovery.episode < EXCUSED_ATTEMPTS
-    return by_engine or bool(needs.failing(app, view))
+    return by_engine or drilled.exempt(app) or bool(needs.failing(app, view))

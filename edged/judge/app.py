@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from ..vocabulary.events import AppChanged, Event, MaintenanceChanged
 from ..vocabulary.state import AppState
-from . import deployment, isolation
+from . import backups, deployment, drill, isolation, restoring
 from .app_alerts import settle_alerts
 from .condition import condition, settles_at
 from .outcome import Outcome, View, earliest
@@ -50,14 +50,23 @@ def settle(app: AppState, view: View) -> Outcome:
     alerted = settle_alerts(app, view)
     stepped = step(alerted.app, view)
     deployed = deployment.step(stepped.app, view)
-    cut = isolation.step(deployed.app, view)
-    actions = (*stepped.actions, *deployed.actions, *cut.actions)
-    events = (*ended, *alerted.events, *stepped.events, *deployed.events, *cut.events)
+    drilled = drill.step(deployed.app, view)
+    cut = _data(isolation.step(drilled.app, view), view)
+    actions = (*stepped.actions, *deployed.actions, *drilled.actions, *cut.actions)
+    events = (*ended, *alerted.events, *stepped.events, *deployed.events, *drilled.events, *cut.events)
     if cut.app.kept.recovery is alerted.app.kept.recovery and not cut.events:
         return Outcome(cut.app, actions, events)
     # How recovery and isolation stand is itself something that alerts tell of.
     again = settle_alerts(cut.app, view)
     return Outcome(again.app, actions, (*events, *again.events))
+
+
+def _data(before: Outcome, view: View) -> Outcome:
+    """Its backups, and a restore of one."""
+    restored = restoring.step(before.app, view)
+    kept = backups.step(restored.app, view)
+    actions = (*before.actions, *restored.actions, *kept.actions)
+    return Outcome(kept.app, actions, (*before.events, *restored.events, *kept.events))
 
 
 def _maintenance(app: AppState, now: float) -> tuple[AppState, tuple[Event, ...]]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..vocabulary.events import Event, Severity
 from ..vocabulary.state import Alert, AppState
-from . import inputs
+from . import inputs, logs
 from .ailment import CREATED_GRACE
 from .alerting import Reading, advance, put
 from .budget import within
@@ -35,6 +35,8 @@ def readings(app: AppState, now: float) -> dict[str, Reading]:
         "RecoveryExhausted": _exhausted(app),
         "DeploymentFailed": _stuck(app),
         "AppIsolated": _isolated(app),
+        "BackupFailed": _backup(app),
+        "RestoreFailed": _restore(app),
     }
 
 
@@ -153,6 +155,29 @@ def _stuck(app: AppState) -> Reading:
     )
 
 
+def _backup(app: AppState) -> Reading:
+    care = app.kept.data
+    if app.config.data is None or not care.error:
+        return Reading(level=None, summary=f"the data of {app.name} is backed up")
+    return Reading(
+        level="critical" if care.bad else "warning",
+        summary=f"no backup of the data of {app.name}: {care.error}",
+        advice=f"see edged data {app.name} ls; the backups from before stay, and edged tries again"
+        + (f". If its data is bad: edged data {app.name} restore" if care.bad else ""),
+    )
+
+
+def _restore(app: AppState) -> Reading:
+    care = app.kept.data
+    if not care.stuck:
+        return Reading(level=None, summary=f"{app.name} has its data")
+    return Reading(
+        level="critical",
+        summary=f"the data of {app.name} could not be restored: {care.stuck}",
+        advice=f"edged data {app.name} ls shows what there is to go back to; edged data {app.name} restore WHICH",
+    )
+
+
 def _isolated(app: AppState) -> Reading:
     wanted = app.kept.isolation
     if wanted is None or not (wanted.told or wanted.problem):
@@ -185,7 +210,8 @@ def settle_alerts(app: AppState, view: View) -> Outcome:
     alerts, now = app.kept.alerts, view.now
     events: list[Event] = []
     due: list[float | None] = []
-    for name, reading in (readings(app, now) | _idle_usage(app) | unasked(app) | inputs.unasked(app)).items():
+    others = _idle_usage(app) | unasked(app) | inputs.unasked(app) | logs.readings(app, now)
+    for name, reading in (readings(app, now) | others).items():
         alert = alerts.get(name)
         if alert is None and reading.level is None:
             continue
@@ -199,5 +225,5 @@ def settle_alerts(app: AppState, view: View) -> Outcome:
     deaths = within(app.kept.deaths, now, app.config.restart.per)
     if len(deaths) >= CRASH_DEATHS:
         due.append(sorted(deaths)[-CRASH_DEATHS] + app.config.restart.per)
-    due.append(_oom_until(app, now))
+    due.extend((_oom_until(app, now), logs.due(app, now)))
     return Outcome(replace(app, wake_at=earliest(app.wake_at, *due)), events=tuple(events))

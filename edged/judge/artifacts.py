@@ -106,11 +106,12 @@ def back_up(app: AppState, deployment: Deployment, action_id: str, view: View) -
 def swap(app: AppState, deployment: Deployment, action_id: str, view: View) -> PlaceArtifact:
     new, old = deployment.new, deployment.old
     back = _previous(app, deployment) if old.digest in ("", new.digest) else old.digest
-    return _place(app, deployment, action_id, new, old, back)
+    return _place(app, deployment, action_id, new, old, back, evidence=bool(deployment.request.digest))
 
 
 def swap_back(app: AppState, deployment: Deployment, action_id: str, view: View) -> PlaceArtifact:
-    return _place(app, deployment, action_id, deployment.old, deployment.new, _previous(app, deployment))
+    back = _previous(app, deployment)
+    return _place(app, deployment, action_id, deployment.old, deployment.new, back, evidence=True)
 
 
 def _previous(app: AppState, deployment: Deployment) -> str:
@@ -120,7 +121,14 @@ def _previous(app: AppState, deployment: Deployment) -> str:
 
 
 def _place(
-    app: AppState, deployment: Deployment, action_id: str, wanted: Artifact, other: Artifact, back: str
+    app: AppState,
+    deployment: Deployment,
+    action_id: str,
+    wanted: Artifact,
+    other: Artifact,
+    back: str,
+    *,
+    evidence: bool,
 ) -> PlaceArtifact:
     return PlaceArtifact(
         id=action_id,
@@ -132,6 +140,7 @@ def _place(
         digest=wanted.digest,
         previous=other.digest,
         back=back,
+        evidence=evidence,
     )
 
 
@@ -192,6 +201,7 @@ def place(app: AppState, deployment: Deployment) -> AppState:
                 current=deployment.new,
                 previous=deployment.old if deployment.old.digest != deployment.new.digest else known.previous,
                 highest=max(known.highest, deployment.new.sequence),
+                since=-1.0 if deployment.request.digest else deployment.since,
                 quarantined=tuple(d for d in known.quarantined if d != deployment.new.digest),
             )
         case "rolling_back" if deployment.new.digest and deployment.code not in INNOCENT:

@@ -9,7 +9,7 @@ from ..vocabulary.events import Event
 from ..vocabulary.facts import ContainerChanged, ContainerInspected, ContainersListed
 from ..vocabulary.state import AppState, EngineState, Kept, State
 from ..vocabulary.world import Container, ContainerStatus
-from . import run
+from . import absence, run
 from .identity import assign, discovered_app, discovers, owner, selects
 from .leaving import recalled, under_way
 from .outcome import Judgement
@@ -48,6 +48,7 @@ def listed(state: State, fact: ContainersListed, config: Config, now: float) -> 
             apps[name] = reconcile(fresh, container, config, fact.at)
     engine = state.engine if state.engine.listed else replace(state.engine, listed=True)
     new = replace(state, apps=apps, remembered={}, engine=engine)
+    new = absence.forgive(new) if outage else new
     return Judgement(new, events=farewell(state, new, now), touched=tuple(apps))
 
 
@@ -108,10 +109,13 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
         return _adopt(state, container, config, fact.at)
     if fact.at < app.known_since and not run.runs(app):
         # It was still on its way when a list already showed what came of it.
-        return _with(state, run.recalled(app, fact.action, fact.at))
+        known = _with(state, _told_late(app, fact))
+        return replace(known, state=absence.forgive(known.state), touched=tuple(state.apps))
     if _stale(app, fact):
         return Judgement(state)
     new = apply(app, fact, away=state.engine.up is False)
+    if not state.engine.listed:  # the stream begins with what was missed
+        new = absence.told(new, fact.action, fact.time)
     return _with(state, run.doubted(new) if state.stopping else new)
 
 
@@ -127,12 +131,16 @@ def _recalled(state: State, fact: ContainerChanged) -> Judgement:
     """An app whose container has not been looked at yet in this run is known by the id that it had in the last one."""
     for app in state.apps.values():
         if app.container is None and not app.sought and app.kept.container_id == fact.id:
-            return _with(state, run.recalled(app, fact.action, fact.at))
+            return _with(state, _told_late(app, fact))
     for name, kept in state.remembered.items():
         if kept.container_id == fact.id:
-            told = run.recalled(AppState(name=name, config=App(), kept=kept), fact.action, fact.at).kept
+            told = _told_late(AppState(name=name, config=App(), kept=kept), fact).kept
             return Judgement(replace(state, remembered={**state.remembered, name: told}))
     return Judgement(state)
+
+
+def _told_late(app: AppState, fact: ContainerChanged) -> AppState:
+    return absence.told(run.recalled(app, fact.action, fact.at), fact.action, fact.time)
 
 
 def _stale(app: AppState, fact: ContainerChanged) -> bool:

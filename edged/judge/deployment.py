@@ -16,7 +16,7 @@ from ..vocabulary.deployments import ENDS, Artifact, Deployment, Phase
 from ..vocabulary.events import DeploymentChanged, Event
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.state import AppState
-from . import artifacts, gating, hindrance, redelivery, reloading, tidying
+from . import artifacts, drilled, gating, hindrance, redelivery, reloading, tidying
 from .answer import failed, running, succeeded
 from .budget import backoff, jitter
 from .outcome import Outcome, View
@@ -150,6 +150,9 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
         if deployment.phase != "rolling_back":
             deployment = replace(deployment, code="", reason="")  # what an earlier attempt failed by is mended
         app, deployment = artifacts.learn(app, deployment, fact.result)
+        if deployment.request.drill and deployment.phase == "validating":
+            # Its answers are wrong, and nobody has noticed: it goes no further.
+            return enter(app, replace(deployment, code="drill", reason="it passed validation"), "cancelled", view)
         return enter(app, deployment, rules.good, view)
     code = str(fact.result.get("code", "")) or "failed"
     if code in artifacts.TRANSIENT and deployment.attempt < rules.attempts and view.now < deployment.deadline:
@@ -197,7 +200,7 @@ def enter(app: AppState, deployment: Deployment, phase: Phase, view: View) -> Ou
     told = changed(app, deployment, before, view)
     events: tuple[Event, ...] = (told, *_answers(deployment, view))
     if phase in ENDS:
-        app, held = _held(app, deployment, view)
+        app, held = _held(drilled.deployed(app, deployment), deployment, view)
         return tidying.end(app, deployment, (*events, *held), view)
     return Outcome(artifacts.wake(app, now), events=events)
 

@@ -15,6 +15,8 @@ from .outcome import Judgement, earliest
 from .probes import mend_host
 from .recovery import LOST_AFTER
 from .run import RUNS
+from .runbooks import permission
+from .runbooks.scene import scene
 
 SHUTDOWN = 30.0
 """So long may an engine take to stop its containers before it goes away."""
@@ -23,6 +25,8 @@ LAST_STOP = 15.0
 AT_ONCE = 3.0
 """Its signals to all containers lie so close together."""
 ON_PURPOSE_AGAIN = 600.0
+ASK_AGAIN = 10.0
+"""Seconds after which a runbook that did not allow a restart is asked once more."""
 
 
 def seen(state: State, fact: EngineSeen, config: Config, now: float) -> Judgement:
@@ -123,6 +127,8 @@ def look(state: State, config: Config, now: float) -> Judgement:
     rules = config.docker.restart
     if engine.up is not False or engine.action_id or now < engine.next_at or rules.after <= 0.0 or state.stopping:
         return Judgement(state, events=events)
+    if permission.refused(scene(state, config, now, "EngineDown", "engine"), ("restart_engine",)):
+        return Judgement(replace(state, engine=replace(engine, next_at=now + ASK_AGAIN)), events=events)
     restarts = within(engine.restarts, now, rules.per)
     if len(restarts) >= rules.budget:
         return Judgement(replace(state, engine=replace(engine, next_at=restarts[0] + rules.per)), events=events)

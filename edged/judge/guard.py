@@ -9,23 +9,33 @@ from __future__ import annotations
 from ..vocabulary.actions import (
     Action,
     BackUpArtifact,
+    BackUpData,
     CallHook,
     CaptureEvidence,
     CheckConfig,
     FetchBundle,
+    FindLimits,
     FindNetworks,
+    ForgetModel,
+    InjectSignal,
     Isolate,
     KeepConfig,
     PauseContainer,
     PlaceArtifact,
+    PruneDisk,
     ReadOut,
     Rejoin,
     ReloadConfig,
     RestartContainer,
     RestartEngine,
+    RestoreData,
+    RestoreMemory,
     SignalContainer,
     SmokeTest,
+    SpoilModel,
+    SqueezeMemory,
     StartContainer,
+    StopContainer,
     TidyArtifacts,
     TryConfig,
     UndoConfig,
@@ -33,10 +43,12 @@ from ..vocabulary.actions import (
     ValidateArtifact,
     VerifyArtifact,
 )
-from ..vocabulary.deployments import SIDE
+from ..vocabulary.deployments import owner
 from ..vocabulary.state import AppState, State
-from . import isolation
+from . import drilled, isolation, run
+from .ailment import BY_RUNBOOK
 from .readout import SUBJECT as READ
+from .runbooks.permission import asked
 
 DEPLOYING = (
     FetchBundle,
@@ -50,6 +62,7 @@ DEPLOYING = (
     TidyArtifacts,
 )
 ISOLATING = (FindNetworks, Isolate, Rejoin)
+DRILLING = (InjectSignal, FindLimits, SqueezeMemory, RestoreMemory, SpoilModel, ForgetModel)
 OWN = (ReloadConfig, CheckConfig, TryConfig, KeepConfig, UndoConfig)
 
 
@@ -61,14 +74,24 @@ def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> s
         return _engine(action, state)
     if isinstance(action, OWN):
         return _own(action, state)
+    if isinstance(action, PruneDisk):
+        if not asked(state, action.id):
+            return "no runbook asked for it"
+        return "edged is stopping" if state.stopping else ""
     if isinstance(action, ReadOut):
         return "" if action.id.removeprefix(READ) in state.commands else "no command asked for it"
-    app = state.apps.get(action.subject.removesuffix(SIDE))
+    app = state.apps.get(owner(action.subject))
     if app is None:
         # What edged paused it lets go on, even when it does not watch it any more.
         return "" if isinstance(action, UnpauseContainer) and state.engine.up else f"there is no app {action.subject}"
     if isinstance(action, DEPLOYING):
         return _deploying(action, app, state)
+    if isinstance(action, BackUpData | RestoreData):
+        return _data(action, app, state)
+    if isinstance(action, DRILLING):
+        return _drilling(action, app, state, now)
+    if drilled.acting(app):
+        return f"a step of a drill of {app.name} is under way"
     if isolation.under_way(app) or isinstance(action, ISOLATING):
         return _isolating(action, app, state)
     recovery = app.kept.recovery
@@ -92,10 +115,25 @@ def _deploying(action: Action, app: AppState, state: State) -> str:
         return "edged is stopping"
     if isinstance(action, TidyArtifacts):
         return "" if app.kept.tidying == action.id else f"nothing of {action.subject} is to be tidied"
+    if isinstance(action, SmokeTest) and asked(state, action.id):
+        return ""
     deployment = app.kept.deployment
     if deployment is None or deployment.action_id != action.id:
         return f"no deployment of {action.subject} asked for it"
     return ""
+
+
+def _data(action: Action, app: AppState, state: State) -> str:
+    if state.stopping:
+        return "edged is stopping"
+    if not state.engine.up:
+        return "the container engine does not answer"
+    care = app.kept.data
+    if isinstance(action, BackUpData):
+        return "" if care.action_id == action.id else f"no backup of the data of {app.name} is due"
+    if care.restoring is None or care.restoring.action_id != action.id:
+        return f"no restore of the data of {app.name} was asked for"
+    return f"{app.name} runs" if run.runs(app) or app.kept.recovery.phase != "idle" else ""
 
 
 def _isolating(action: Action, app: AppState, state: State) -> str:
@@ -105,6 +143,28 @@ def _isolating(action: Action, app: AppState, state: State) -> str:
     if state.stopping:
         return "edged is stopping"
     return "" if state.engine.up else "the container engine does not answer"
+
+
+def _drilling(action: Action, app: AppState, state: State, now: float) -> str:
+    """What undoes a drill is never refused for what somebody wants of the app: only for what is under way on it."""
+    drill, kept = app.kept.drill, app.kept
+    if drill is None or drill.action_id != action.id:
+        return f"no drill of {app.name} asked for it"
+    if state.stopping:
+        return "edged is stopping"
+    if isinstance(action, SpoilModel | ForgetModel):
+        return ""
+    if kept.recovery.phase in ("capturing", "acting") or isolation.under_way(app):
+        return f"another action on {app.name} is under way"
+    if not state.engine.up:
+        return "the container engine does not answer"
+    if drill.phase not in ("preparing", "injecting") or isinstance(action, RestoreMemory):
+        return ""
+    if kept.maintenance is not None and now < kept.maintenance.until:
+        return f"{app.name} is in maintenance"
+    if kept.isolation is not None or kept.stopped is not None or not app.config.drills:
+        return f"{app.name} is isolated, stopped on purpose, or not to be drilled"
+    return "" if not kept.recovery.open else f"edged has given {app.name} up for now"
 
 
 def _own(action: Action, state: State) -> str:
@@ -133,6 +193,6 @@ def _automatic(action: Action, app: AppState, now: float) -> str:
         return "" if app.kept.paused_by_edged else f"{action.subject} was not paused by edged"
     if not app.config.restart.enabled:
         return f"edged only observes {action.subject}"
-    if app.kept.stopped is not None:
+    if app.kept.stopped is not None and not (isinstance(action, StopContainer) and app.kept.stopped.by == BY_RUNBOOK):
         return f"{action.subject} was stopped on purpose"
     return ""

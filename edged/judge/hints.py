@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..vocabulary.deployments import TOUCHING
 from ..vocabulary.state import AppState, State
+from .logs import lately
 
 RECENT = 3600.0
 """Seconds for which a deployment is one that may be to blame, and a restart one that may have left cold caches."""
@@ -18,7 +19,7 @@ COLD = 300.0
 
 def hints(app: AppState, state: State, now: float) -> list[str]:
     """Sentences without a full stop, what is closest to the app first."""
-    return [*_deployed(app, now), *_own(app, now), *_busier(app), *_host(state)]
+    return [*_deployed(app, now), *_own(app, now), *_busier(app), *_written(app, now), *_host(state)]
 
 
 def _deployed(app: AppState, now: float) -> Iterator[str]:
@@ -47,6 +48,13 @@ def _busier(app: AppState) -> Iterator[str]:
     rate, usual = app.inference.rate, app.inference.usual_rate
     if rate is not None and usual and rate >= BUSIER * usual:
         yield f"requests come {rate / usual:.1f} times as often as usual"
+
+
+def _written(app: AppState, now: float) -> Iterator[str]:
+    """What it says of itself."""
+    errors, slow = lately(app, "errors", now), lately(app, "slow", now)
+    if errors or slow:
+        yield f"its log has {errors} lines of errors and {slow} of slowness within the last minute"
 
 
 def _host(state: State) -> Iterator[str]:

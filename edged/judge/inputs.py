@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from ..config import Config, Drift
 from ..vocabulary.drift import DriftFeature, FeatureReference, Reference
 from ..vocabulary.drift_state import DriftState
-from ..vocabulary.events import AlertRaised, DriftChanged, Event, ReferenceChanged
-from ..vocabulary.facts import CommandReceived, ReferenceSeen, RowsCounted
+from ..vocabulary.events import DriftChanged, Event, ReferenceChanged
+from ..vocabulary.facts import ReferenceSeen, RowsCounted
 from ..vocabulary.inputs import Inputs
 from ..vocabulary.state import AppState, State
 from .alerting import Reading, take
@@ -141,7 +141,6 @@ def settled(
     elif not inputs.digest:
         readings["DataDrift"] = Reading(level=None, summary=f"the inputs of {app.name} have no reference")
     alerts, changes = take(app.kept.alerts, app.name, readings, now, config.alerts)
-    begun = any(isinstance(event, AlertRaised) and event.name == "DataDrift" for event in changes)
     if alerts is not app.kept.alerts:
         app = replace(app, kept=replace(app.kept, alerts=alerts))
     news: tuple[Event, ...] = ()
@@ -153,8 +152,7 @@ def settled(
             # A change is seen long before a window is full of it: then both histograms are told once more.
             inputs = replace(inputs, told=drifted, evidence_at=inputs.state.windows + 2 if moved else 0)
     state = replace(_with(state, app.name, inputs), apps={**state.apps, app.name: app})
-    judgement = Judgement(state, events=(*told, *changes, *news))
-    return _rolled_back(judgement, app, inputs, config, now) if begun else judgement
+    return Judgement(state, events=(*told, *changes, *news))
 
 
 def _drift(app: AppState, verdicts: Verdicts) -> Reading:
@@ -235,27 +233,4 @@ def _feature(one: Verdict, reference: FeatureReference, window: tuple[int, ...])
         labels=reference.labels,
         before=tuple(round(share, 4) for share in reference.shares),
         after=tuple(round(share, 4) for share in shares(window)),
-    )
-
-
-def _rolled_back(judgement: Judgement, app: AppState, inputs: Inputs, config: Config, now: float) -> Judgement:
-    """Drift that begins with a deployment is the deployment's, where the configuration says so."""
-    within = app.config.drift.rollback_within
-    if not within or not inputs.model_since or now > inputs.model_since + within:
-        return judgement
-    from .commands import received
-
-    command = CommandReceived(
-        at=now,
-        id=f"drift-{app.name}-{inputs.model_since:.0f}",
-        type="model.rollback",
-        args={"app": app.name},
-        origin="edged: its inputs drift since it was deployed",
-    )
-    back = received(judgement.state, command, config, now)
-    return replace(
-        back,
-        actions=(*judgement.actions, *back.actions),
-        events=(*judgement.events, *back.events),
-        touched=(*judgement.touched, *back.touched),
     )

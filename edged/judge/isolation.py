@@ -18,7 +18,7 @@ from ..vocabulary.events import ActionEnded, Event, IsolationChanged
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.isolation import Endpoint, Isolation
 from ..vocabulary.state import AppState
-from . import run
+from . import drilled, run
 from .answer import failed, succeeded
 from .outcome import Outcome, View, earliest
 from .remedies import capture, next_id
@@ -81,7 +81,7 @@ def _possible(app: AppState, isolation: Isolation, view: View) -> bool:
     state, kept, container = view.state, app.kept, app.container
     if state.stopping or not state.engine.up or container is None or container.status in ("removing", "restarting"):
         return False
-    if kept.recovery.phase in ("capturing", "acting"):
+    if kept.recovery.phase in ("capturing", "acting") or drilled.acting(app) or kept.data.restoring is not None:
         return False
     if kept.deployment is not None and kept.deployment.phase in TOUCHING:
         return False

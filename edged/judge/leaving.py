@@ -14,8 +14,11 @@ from ..vocabulary.world import Container
 
 
 def under_way(kept: Kept) -> bool:
-    """A deployment, one that waits for its turn, or what is left behind by one."""
-    return kept.deployment is not None or kept.waiting is not None or bool(kept.tidying)
+    """A deployment, one that waits for its turn, what is left behind by one; a drill, whose doing is to be undone;
+    a restore of data, which is to be whole."""
+    if kept.data.restoring is not None:
+        return True
+    return kept.deployment is not None or kept.waiting is not None or bool(kept.tidying) or kept.drill is not None
 
 
 def leave(app: AppState) -> AppState:

@@ -54,6 +54,7 @@ def started(state: State, fact: Started, config: Config, now: float) -> Judgemen
         state,
         boot=fact.boot,
         started_at=fact.at,
+        started_wall=fact.wall,
         previous_end=fact.previous_end,
         apps=apps,
         remembered=remembered,

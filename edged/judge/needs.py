@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..vocabulary.state import AppState
+from . import order
 from .outcome import View
 from .run import engine_restarts_it, waits_for_stop
 
@@ -39,19 +40,22 @@ def failing(app: AppState, view: View) -> tuple[str, ...]:
 def unmet(app: AppState, ailment: str, view: View) -> Wait | None:
     """Why the app's recovery waits for something else; ``None``: nothing to wait for.
 
-    An unhealthy app waits for as long as a need fails, since a restart cures no dependency. An app that is
+    An app that runs waits for as long as a need fails, since a restart cures no dependency. An app that is
     down waits with ``PATIENCE``. Memory is the app's own affair: no wait.
     """
     if ailment == "HighMemory":
         return None
     missing = failing(app, view)
     reason = f"waiting for {', '.join(missing)}, which it needs"
-    if ailment == "Unhealthy":
+    if ailment != "AppDown":
         return Wait(reason, None) if missing else None
+    before = order.first(app, view.state, view.config, view.now)
+    if before is not None:
+        return Wait(f"waiting for {before[0]}, which comes first", before[1])
     since = app.condition_since
     if missing and view.now < since + PATIENCE:
         return Wait(reason, since + PATIENCE)
-    if view.now < since + LONGEST and any(_coming(view.state.apps.get(need)) for need in missing):
+    if view.now < since + LONGEST and any(_coming(view.state.apps.get(need), view) for need in missing):
         return Wait(reason, since + LONGEST)
     if view.now < since + PATIENCE:
         first = _more_urgent(app, view)
@@ -60,17 +64,19 @@ def unmet(app: AppState, ailment: str, view: View) -> Wait | None:
     return None
 
 
-def _coming(other: AppState | None) -> bool:
+def _coming(other: AppState | None, view: View) -> bool:
     """It is on its way up, or will be as soon as what it needs is up."""
     if other is None:
         return False
     recovery = other.kept.recovery
     if other.condition in ("starting", "restarting") or recovery.phase != "idle":
         return True
-    return other.condition in ("down", "unhealthy") and recovery.episode == 0 and _may_be_helped(other)
+    return other.condition in ("down", "unhealthy") and recovery.episode == 0 and _may_be_helped(other, view)
 
 
-def _may_be_helped(other: AppState) -> bool:
+def _may_be_helped(other: AppState, view: View) -> bool:
+    if not order.helps(other, view.config):
+        return False
     return other.config.restart.enabled and other.kept.maintenance is None and not other.kept.recovery.open
 
 
@@ -84,6 +90,6 @@ def _more_urgent(app: AppState, view: View) -> str | None:
             return other.name
         at_once = recovery.phase == "idle" and recovery.episode == 0 and view.now >= recovery.next_at
         waits = waits_for_stop(other, view.now) or engine_restarts_it(other) or bool(failing(other, view))
-        if at_once and not waits and _may_be_helped(other):
+        if at_once and not waits and _may_be_helped(other, view):
             return other.name
     return None

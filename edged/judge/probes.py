@@ -10,6 +10,7 @@ from ..config import Config
 from ..vocabulary.events import CheckBroken, Event
 from ..vocabulary.facts import CheckFailed, ProbeFinished
 from ..vocabulary.state import Alert, AppState, DependencyState, State
+from . import drilled
 from .alerting import Reading, advance, put
 from .outcome import Judgement
 from .streak import extend
@@ -29,11 +30,11 @@ def probe_finished(state: State, fact: ProbeFinished, config: Config, now: float
     since = app.known_since if app.started_at is None else max(app.known_since, app.started_at)
     if fact.started < since:
         return Judgement(state)
-    rules = app.config.health
+    rules, false = app.config.health, drilled.falsified(app)
     streak = extend(
         app.probe,
-        ok=fact.ok,
-        detail=fact.detail,
+        ok=fact.ok and not false,
+        detail="a drill takes every answer for a bad one" if false and fact.ok else fact.detail,
         started=fact.started,
         at=fact.at,
         seconds=fact.seconds,
@@ -129,7 +130,7 @@ def check_failed(state: State, fact: CheckFailed, config: Config, now: float) ->
 
 def _about(state: State, fact: CheckFailed) -> AppState | None:
     """The app that the check is about: an inspection names the container."""
-    if fact.check in ("probe", "metrics", "smoke"):
+    if fact.check in ("probe", "metrics", "smoke", "logs"):
         return state.apps.get(fact.subject)
     if fact.check != "containers":
         return None

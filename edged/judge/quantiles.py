@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import copysign, inf, isclose, sqrt
 
 Buckets = Sequence[tuple[float, float]]
@@ -15,6 +16,9 @@ Z95 = 1.6448536269514722
 def tidy(buckets: Iterable[tuple[float, float]]) -> Buckets:
     """In order, equal edges added up, and forced to rise, as Prometheus does before it looks for a quantile: buckets of
     one scrape may have been counted at slightly different moments."""
+    buckets = list(buckets)
+    if all(lower[0] < upper[0] and lower[1] <= upper[1] for lower, upper in pairwise(buckets)):
+        return buckets
     summed: dict[float, float] = {}
     for bound, count in buckets:
         summed[bound] = summed.get(bound, 0.0) + count

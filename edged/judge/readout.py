@@ -20,7 +20,7 @@ from .outcome import Judgement, View
 
 SUBJECT = "read/"
 """What a read-out's subject begins with: none waits for what is done to an app, nor the other way round."""
-TYPES = ("status.get", "logs.get", "evidence.get", "report.get")
+TYPES = ("status.get", "logs.get", "evidence.get", "report.get", "data.list")
 MOST = 4
 """Under way at a time: each is a megabyte at most, and the device has other things to do."""
 TIMEOUT = 20.0

@@ -12,7 +12,7 @@ from ..vocabulary.events import ActionStarted, Event, RecoveryFailed, RecoverySt
 from ..vocabulary.facts import ActionFinished, CommandReceived
 from ..vocabulary.state import AppState, Recovery
 from . import verify
-from .ailment import Ailment, ailment, excused, hold
+from .ailment import Ailment, Hold, ailment, as_wanted, asked, excused, hands_off, hold
 from .answer import failed, succeeded
 from .budget import within
 from .episode import give_up, held, keep, noted, slow, spent, wait, wake, well
@@ -42,15 +42,18 @@ def step(app: AppState, view: View) -> Outcome:
 
 def _idle(app: AppState, view: View) -> Outcome:
     ill = ailment(app)
+    wanted = app.kept.wanted
     if ill is None:
-        return well(app, view)
+        return _evidence(app, view) or well(app, view)
     app = keep(app, noted(app.kept.recovery, ill))
     why_not = hold(app, ill, view)
     if why_not is not None:
-        return held(app, ill, why_not)
+        return _evidence(app, view) or held(app, ill, why_not)
     recovery = replace(app.kept.recovery, held="")
     app = keep(app, recovery)
-    if spent(app, view):
+    if ill.remedy != "stop" and spent(app, view):
+        if wanted is not None and asked(app) == ill:
+            return held(app, ill, Hold("its restart budget is spent"))
         return give_up(app, ill, view)
     if view.now < recovery.next_at:
         return Outcome(wake(app, recovery.next_at))
@@ -79,6 +82,22 @@ def _begin(app: AppState, ill: Ailment, view: View) -> Outcome:
         reason=ill.reason,
     )
     return Outcome(wake(keep(app, recovery), recovery.deadline), (evidence,), events)
+
+
+def _evidence(app: AppState, view: View) -> Outcome | None:
+    """A runbook wants it, and nothing else; ``None``: none does, or not now."""
+    wanted = app.kept.wanted
+    if wanted is None or wanted.remedy != "capture" or app.container is None or hands_off(app, view) is not None:
+        return None
+    app, action_id = next_id(app, view)
+    reason = wanted.reason
+    evidence = capture(app, action_id, wanted.alert, reason, view)
+    deadline = view.now + EVIDENCE_TIMEOUT + LOST_AFTER
+    recovery = replace(
+        app.kept.recovery, phase="capturing", remedy="capture", action_id=action_id, deadline=deadline, reason=reason
+    )
+    app = replace(app, kept=replace(app.kept, wanted=None))
+    return Outcome(wake(keep(app, recovery), deadline), (evidence,))
 
 
 def begin_command(app: AppState, remedy: str, fact: CommandReceived, view: View) -> Outcome:
@@ -122,7 +141,7 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
 def act(app: AppState, view: View) -> Outcome:
     """The evidence is kept. Does the app still need help?"""
     recovery, container, now = app.kept.recovery, app.container, view.now
-    ill = ailment(app)
+    ill = ailment(app) if recovery.remedy != "capture" else None
     if recovery.command:
         if container is None or container.status in ("restarting", "removing"):
             return _attempt_failed(app, f"{app.condition}: {app.reason}", view)
@@ -130,10 +149,12 @@ def act(app: AppState, view: View) -> Outcome:
         return Outcome(wake(keep(app, replace(recovery, phase="idle", action_id="")), now))
     else:
         recovery = replace(recovery, ailment=ill.name, reason=ill.reason, remedy=ill.remedy)
-        charged = recovery.charged if excused(app, view) else (*recovery.charged, now)
+        free = ill.remedy == "stop" or excused(app, view)
+        charged = recovery.charged if free else (*recovery.charged, now)
+        app = as_wanted(app, ill, now)
         recovery = replace(
             recovery,
-            attempts=recovery.attempts + 1,
+            attempts=recovery.attempts + (ill.remedy != "stop"),
             episode=recovery.episode + 1,
             charged=within(charged, now, app.config.restart.per),
         )

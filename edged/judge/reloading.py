@@ -91,7 +91,7 @@ def reload_of(app: AppState, deployment: Deployment) -> Literal["restart"] | Rel
 
 def _restart(app: AppState, deployment: Deployment, view: View, attempt: int = 1) -> Progress:
     """By the recovery machine, which verifies it, and knows what is its own doing."""
-    if app.kept.recovery.phase != "idle":
+    if app.kept.recovery.phase != "idle" or app.kept.data.restoring is not None:
         return Progress(wake(app, view.now + 1.0), "open")  # what edged had begun before comes to its end first
     remedy = "restart" if runs(app) else "start"
     app = keep(app, replace(deployment, attempt=attempt, next_at=view.now))

@@ -13,8 +13,8 @@ from ..vocabulary.events import Event
 from ..vocabulary.facts import ResourcesSampled
 from ..vocabulary.state import Alert, AppState, Cpu, State
 from ..vocabulary.world import HostSample, Usage
-from .ailment import out_of_memory
 from .alerting import Reading, take
+from .memory import out_of_memory
 from .outcome import Judgement
 from .probes import mend_host
 from .trend import add, growth

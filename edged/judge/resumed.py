@@ -12,7 +12,7 @@ from ..config import App
 from ..vocabulary.deployments import Deployment
 from ..vocabulary.events import Event
 from ..vocabulary.state import Kept, Recovery, State
-from . import readout
+from . import drilled, readout, restoring
 from .answer import failed
 from .deployment import TABLE
 
@@ -24,6 +24,8 @@ def resume(kept: Kept, config: App, now: float) -> Kept:
         kept,
         recovery=_recovery(kept.recovery, config, now),
         deployment=_deployment(deployment, now) if deployment is not None else None,
+        drill=drilled.interrupted(kept.drill),
+        data=restoring.resumed(kept.data, now),
     )
 
 
@@ -50,6 +52,8 @@ def orphans(state: State) -> tuple[Event, ...]:
     owned |= {command.id for command in state.commands.values() if command.type in readout.TYPES}
     for kept in (*(app.kept for app in state.apps.values()), *state.remembered.values()):
         owned |= {kept.recovery.command, kept.isolation.command if kept.isolation is not None else ""}
+        owned |= {kept.data.command, kept.data.restoring.id if kept.data.restoring is not None else ""}
+        owned |= {kept.drill.id} if kept.drill is not None else set()
         owned |= {request.id for request in (kept.deployment and kept.deployment.request, kept.waiting) if request}
     why = "edged ended before it was carried out: see edged status, and ask again if it is still wanted"
     told = [failed(state, identity, "interrupted", why) for identity in state.commands.keys() - owned]

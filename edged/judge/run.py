@@ -11,6 +11,7 @@ from ..config import Config
 from ..vocabulary.inference import Inference
 from ..vocabulary.state import Alert, AppState, Cpu, Starter, Stopped, Streak, Trend
 from ..vocabulary.world import Container
+from . import drilled
 from .budget import within
 from .identity import configured, discovered_app
 
@@ -23,8 +24,8 @@ KILL_MEMORY = 120.0
 """Seconds for which a signal explains a death: a slow stop has its whole time-out in between."""
 SIGKILL = 9
 BY_HAND = "a person, with docker stop"
-RELOADS = (1, 10, 12, 28)
-"""HUP, USR1, USR2, WINCH: what programs are told to read their files again with. They end nothing."""
+HARMLESS = (1, 10, 12, 18, 19, 28)
+"""HUP, USR1, USR2, WINCH, with which programs are told to read their files again; CONT and STOP. They end nothing."""
 DEATHS_KEPT = 3600.0
 ENDING = ("restart", "stop")
 """Remedies that end the present run."""
@@ -155,8 +156,8 @@ def started(app: AppState, at: float) -> AppState:
     """A run begins. The container is known as running already."""
     by = _starter(app)
     kept = app.kept
-    if kept.stopped is not None or kept.paused_by_edged:
-        kept = replace(kept, stopped=None, paused_by_edged=False)
+    if kept.stopped is not None or kept.paused_by_edged or kept.ended_at:
+        kept = replace(kept, stopped=None, paused_by_edged=False, ended_at=0.0)
     return unmeasured(
         replace(app, started_at=at, started_by=by, died_at=None, kill_at=None, suspect_until=0.0, kept=kept)
     )
@@ -175,7 +176,7 @@ def _starter(app: AppState) -> Starter:
 
 def signalled(app: AppState, at: float, signal: int | None) -> AppState:
     """Somebody sends it a signal through the engine, perhaps to end it."""
-    if signal in RELOADS or mine(app, at):
+    if signal in HARMLESS or mine(app, at):
         return app
     if signal == SIGKILL and app.kill_at is not None and at < app.kill_at + KILL_MEMORY:
         # The second half of a stop, for those that do not heed the first.
@@ -188,7 +189,7 @@ def died(app: AppState, at: float, *, counts: bool = True) -> AppState:
 
     ``counts``: it is the app's own death, and not edged's, the engine's or the host's doing.
     """
-    own = mine(app, at)
+    own = mine(app, at) or drilled.struck(app)
     deaths = app.kept.deaths
     if counts and not own:
         deaths = (*within(deaths, at, DEATHS_KEPT)[-19:], at)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..vocabulary.facts import Fact
-from .checks import World, disk, host, inputs, metrics, probe, resources, smoke
+from .checks import World, disk, host, inputs, logs, metrics, probe, resources, smoke
 
 __all__ = ["CHECKS", "Check", "World"]
 
@@ -21,4 +21,5 @@ CHECKS: dict[str, Check] = {
     "metrics": metrics,
     "smoke": smoke,
     "inputs": inputs,
+    "logs": logs,
 }

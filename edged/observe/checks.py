@@ -18,7 +18,8 @@ from ..vocabulary.facts import (
 from ..vocabulary.world import Usage
 from .exposition import Page
 from .input_rows import InputReaders
-from .jobs import DiskJob, HostJob, InputsJob, MetricsJob, ProbeJob, ResourcesJob, SmokeJob
+from .jobs import DiskJob, HostJob, InputsJob, LogsJob, MetricsJob, ProbeJob, ResourcesJob, SmokeJob
+from .log_readers import LogReaders
 
 
 class World(Struct, frozen=True):
@@ -29,6 +30,7 @@ class World(Struct, frozen=True):
     prober: Prober
     containers: Containers
     input_readers: InputReaders
+    log_readers: LogReaders
     artifacts: Artifacts
 
 
@@ -89,7 +91,7 @@ def probe(job: ProbeJob, world: World) -> tuple[Fact, ...]:
             kind="app" if job.kind == "app" else "dependency",
             subject=job.subject,
             ok=answer.ok,
-            seconds=answer.seconds,
+            seconds=round(answer.seconds, 6),
             detail=answer.detail,
             started=started,
         ),
@@ -114,6 +116,11 @@ def metrics(job: MetricsJob, world: World) -> tuple[Fact, ...]:
 def inputs(job: InputsJob, world: World) -> tuple[Fact, ...]:
     """What an app was given since this was last asked."""
     return world.input_readers.take(job)
+
+
+def logs(job: LogsJob, world: World) -> tuple[Fact, ...]:
+    """What the apps have written."""
+    return world.log_readers.take(job)
 
 
 def smoke(job: SmokeJob, world: World) -> tuple[Fact, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from ..config import Config, Drift, Metrics
+from ..config import Config, Drift, Logs, Metrics
+from ..config.logs import asked
 from ..vocabulary.actions import Where
 from ..vocabulary.inputs import Inputs
+from ..vocabulary.logs import LogBook
 from ..vocabulary.state import AppState
 
 
@@ -75,10 +77,29 @@ class SmokeJob(Job, frozen=True, kw_only=True):
     timeout: float
 
 
+class LogTarget(Struct, frozen=True, kw_only=True):
+    app: str
+    rules: Logs
+    container: str = ""
+    """Its id; empty: none runs."""
+    started: float = 0.0
+    """Unix time of its start, by the engine's clock; 0: not known."""
+    resume: str = ""
+    """Where reading begins, the first time."""
+
+
+class LogsJob(Job, frozen=True, kw_only=True):
+    apps: tuple[LogTarget, ...]
+
+
+LOGS_EVERY = 1.0
+LOGS_DEADLINE = 30.0
+"""Seconds: some streams may have to be opened."""
 INPUTS_DEADLINE = 30.0
 SMOKE_SLACK = 5.0
 """Seconds for reading the inputs."""
 EMPTY: Mapping[str, Inputs] = {}
+UNREAD: Mapping[str, LogBook] = {}
 DISK_TIMEOUT = 5.0
 HURRY = 0.25
 """Seconds between probes of an app that starts. They count for nothing until one is good or its time is over."""
@@ -105,15 +126,19 @@ def model_of(app: AppState) -> str:
     return placed.current.digest if placed is not None else ""
 
 
-def plan(config: Config, apps: Iterable[AppState], inputs: Mapping[str, Inputs] = EMPTY) -> dict[tuple[str, str], Job]:
+def plan(
+    config: Config, apps: Iterable[AppState], inputs: Mapping[str, Inputs] = EMPTY, logs: Mapping[str, LogBook] = UNREAD
+) -> dict[tuple[str, str], Job]:
     """All jobs that should be running now, by key."""
     jobs: list[Job] = [
         HostJob(check="host", subject="host", every=config.host.every, deadline=10.0),
         *(_disk(path, config.host.every) for path in config.host.disk.paths),
     ]
     running: list[tuple[str, int | None]] = []
+    targets: list[LogTarget] = []
     for app in apps:
         container = app.container
+        targets.extend(_log(app, logs))
         if app.config.drift is not None and _may_have_rows(app):
             jobs.append(_inputs(app, inputs.get(app.name, Inputs())))
         if container is None or container.status != "running":
@@ -151,6 +176,10 @@ def plan(config: Config, apps: Iterable[AppState], inputs: Mapping[str, Inputs] 
             ResourcesJob(
                 check="resources", subject="host", every=config.sampling.every, deadline=15.0, containers=tuple(running)
             )
+        )
+    if targets:
+        jobs.append(
+            LogsJob(check="logs", subject="host", every=LOGS_EVERY, deadline=LOGS_DEADLINE, apps=tuple(targets))
         )
     for name, dependency in config.dependencies.items():
         jobs.append(
@@ -197,6 +226,21 @@ def _smoke(app: AppState) -> tuple[SmokeJob, ...]:
         timeout=model.probe.timeout,
     )
     return (job,)
+
+
+def _log(app: AppState, logs: Mapping[str, LogBook]) -> tuple[LogTarget, ...]:
+    rules = asked(app.config.logs, app.discovered)
+    if rules is None:
+        return ()
+    resume = logs[app.name].position if app.name in logs else ""
+    container = app.container
+    if container is None or container.status not in ("running", "paused"):
+        return (LogTarget(app=app.name, rules=rules, resume=resume),)
+    return (
+        LogTarget(
+            app=app.name, rules=rules, container=container.id, started=container.started_at or 0.0, resume=resume
+        ),
+    )
 
 
 def _may_have_rows(app: AppState) -> bool:

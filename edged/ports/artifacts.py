@@ -49,6 +49,12 @@ class Artifacts(Protocol):
         ``timeout`` when it did not answer (yet).
         """
 
+    def spoil(self, app: str, where: Where, digest: str) -> dict[str, Any]:
+        """Makes a slot of the model ``digest`` whose answers are not its own, for drills. Returns its ``digest``."""
+
+    def forget(self, app: str, where: Where, digest: str, current: str) -> dict[str, Any]:
+        """Removes that slot, and makes sure that ``current`` is in place, whole. An empty ``digest``: none was made."""
+
     def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
         """Removes slots beyond the newest ``where.keep``, never a pinned or a referenced one, and what was staged."""
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ..vocabulary.facts import ContainerChanged
 from ..vocabulary.isolation import Endpoint
 from ..vocabulary.world import Container, Usage
+from .logs import LogStream
 
 
 class Containers(Protocol):
@@ -45,8 +46,16 @@ class Containers(Protocol):
 
     def unpause(self, container_id: str, timeout: float) -> None: ...
 
+    def limit_memory(self, container_id: str, memory: int, swap: int, timeout: float) -> None:
+        """Bytes; ``swap`` is memory and swap together, -1: without limit. Raises ``Refused`` when that is less than the
+        kernel can bring it down to. The engine remembers it."""
+
     def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float, since: float = 0.0) -> bytes:
         """The last log lines, stdout and stderr together, with timestamps. ``since``: seconds back; 0: all."""
+
+    def follow_logs(self, container_id: str, since: str, tail: int, timeout: float) -> LogStream:
+        """The last ``tail`` lines, and then what is written. None from before ``since`` (Unix time, to the nanosecond;
+        empty: no bound). Raises ``Refused`` when the container's log driver cannot be read."""
 
     def networks(self, container_id: str, timeout: float) -> tuple[str, tuple[Endpoint, ...]]:
         """The network mode that it was created with (``host``, ``container:…``, a network), and what it is connected
@@ -57,6 +66,18 @@ class Containers(Protocol):
 
     def connect(self, container_id: str, endpoint: Endpoint, timeout: float) -> None:
         """Connects it to a network, running or not."""
+
+    def execute(self, container_id: str, command: tuple[str, ...], max_bytes: int, timeout: float) -> tuple[int, bytes]:
+        """Runs a program in a running container, without a shell: its exit code, and the end of what it said.
+
+        Raises ``Refused`` when it cannot be begun, ``Unreachable`` when it does not end in time; it may then go on.
+        """
+
+    def remove(self, container_id: str, timeout: float) -> None:
+        """Removes a stopped container; its volumes stay. One that is gone is no error."""
+
+    def prune_images(self, timeout: float) -> int:
+        """Removes images that no name leads to and no container uses. Returns the bytes that are free now."""
 
     def usage(self, container_id: str) -> Usage:
         """One-shot stats: slow (1–2 s on old engines), for hosts whose cgroup files cannot be read."""

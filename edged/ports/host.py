@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..vocabulary.world import Disk, HostSample, Usage
@@ -14,6 +15,12 @@ class Host(Protocol):
         """How full a file system is. Raises ``NotFound`` or ``PortError``.
 
         One behind a network answers within ``timeout`` seconds or fails; a local one takes as long as its kernel does.
+        """
+
+    def remove_files(self, patterns: Sequence[str], min_age: float) -> int:
+        """Removes plain files that fit one of the patterns and were not touched for ``min_age`` seconds.
+
+        Returns the bytes that are free now. Raises ``PortError`` when one of them may not be removed.
         """
 
     def usage(self, container_id: str, pid: int | None) -> Usage:

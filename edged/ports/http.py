@@ -18,6 +18,8 @@ class Request(Struct, frozen=True):
     """With PUT: the body, which was not read yet."""
     length: int = 0
     """Bytes of it."""
+    headers: Mapping[str, str] = {}
+    """By name in lower case."""
 
 
 class Response(Struct, frozen=True):
@@ -25,6 +27,8 @@ class Response(Struct, frozen=True):
     body: bytes | Iterator[bytes]
     """An iterator is sent as it comes, until the connection is closed."""
     content_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+    """Further ones."""
 
 
 Routes = Mapping[tuple[str, str], Callable[[Request], Response]]

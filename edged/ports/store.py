@@ -13,8 +13,8 @@ from ..vocabulary.events import Event
 class EvidenceStore(Protocol):
     """Bounded folder of evidence records."""
 
-    def save(self, name: str, record: Mapping[str, Any]) -> tuple[str, str, int]:
-        """Writes a record and returns (path, digest, bytes). Oldest records make room."""
+    def save(self, name: str, record: Mapping[str, Any], incident: str = "") -> tuple[str, str, int]:
+        """Writes a record into the folder of its incident and returns (path, digest, bytes). Oldest ones make room."""
 
     def settle(self, path: str) -> None:
         """Makes a record safe against a power cut too; takes as long as the medium needs."""
@@ -25,12 +25,24 @@ class EvidenceStore(Protocol):
         Raises ``NotFound``, ``Refused`` for what is no name of a record, ``StorageError``.
         """
 
+    def read_incident(self, incident: str, paths: Sequence[str], most: int) -> bytes:
+        """All records of an incident as JSON ``{"incident", "records": {name: …}, "left_out": [name, …]}``.
+
+        ``paths``: further records of it. ``most``: bytes, packed; what does not fit is left out. Raises ``NotFound``.
+        """
+
+    def prune(self) -> int:
+        """The older half of what is kept goes. Returns the bytes that are free now."""
+
 
 class Readings(Protocol):
     """What edged itself knows, as JSON, for whoever asks from afar."""
 
     def status(self, app: str) -> bytes:
         """As ``edged status --json``; with an app: of that one alone."""
+
+    def moment(self, subject: str) -> dict[str, Any]:
+        """All that edged knows of now and of the last minutes, for the evidence. ``subject``: app, engine or host."""
 
     def report(self, since: float) -> bytes:
         """What happened in the last so many seconds. Raises ``StorageError``."""
@@ -128,5 +140,8 @@ class Store(Protocol):
 
     def history(self, since_wall: float, types: Sequence[str], limit: int) -> list[StoredEvent]:
         """The newest ``limit`` events of these types (none given: of all), oldest first. May take seconds."""
+
+    def log(self, after: int, since_wall: float, limit: int) -> list[StoredEvent]:
+        """The oldest ``limit`` events (and answers to commands) above sequence number ``after``, oldest first."""
 
     def close(self) -> None: ...

@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 from ..ports import Broker, Message, Refused, Retained, Store, StoredEvent, Unreachable
+from .payloads import full_topic
 from .suspicion import Suspicion
 from .thinning import ThinnedSamples
 from .window import Window
@@ -113,7 +114,8 @@ class Feeder:
                 logger.error("the broker ends the connection when it gets event %d", what.sequence)
                 self._window.refuse(what.sequence, now, said=False)
         elif isinstance(what, Retained):
-            logger.error("the broker ends the connection when it gets %s/%s", self._prefix, what.topic)
+            where = full_topic(self._prefix, what.topic)
+            logger.error("the broker ends the connection when it gets %s", where)
             self._held[what.topic] = _Held(what.version, math.inf if for_ever else now + self._longest_pause, False)
 
     @property
@@ -145,7 +147,7 @@ class Feeder:
     def _take_refusal(self, what: _What, topic: str, code: int, text: str, now: float) -> None:
         self.refused += 1
         if topic not in self.refusals:
-            logger.warning("the broker refuses messages on %s/%s: %s", self._prefix, topic, text)
+            logger.warning("the broker refuses messages on %s: %s", full_topic(self._prefix, topic), text)
         self.refusals[topic] = text
         if isinstance(what, StoredEvent):
             if code in _NEVER:
@@ -185,7 +187,7 @@ class Feeder:
                 self._publish(connection, one.topic, one.payload, one, now)
                 self._retained_under_way.add(one.topic)
             except Refused as error:
-                logger.error("%s/%s is not published: %s", self._prefix, one.topic, error)
+                logger.error("%s is not published: %s", full_topic(self._prefix, one.topic), error)
                 self._held[one.topic] = _Held(one.version, math.inf, False)
 
     def _is_held(self, one: Retained, now: float) -> bool:
@@ -218,7 +220,7 @@ class Feeder:
                 return
 
     def _publish(self, connection: int, topic: str, payload: bytes, what: _What, now: float) -> None:
-        message = Message(f"{self._prefix}/{topic}", payload, retain=isinstance(what, Retained))
+        message = Message(full_topic(self._prefix, topic), payload, retain=isinstance(what, Retained))
         self._under_way[self._broker.publish(message, connection)] = _Sent(now, what)
 
     @property

@@ -9,6 +9,7 @@ import msgspec
 
 from ..config.units import format_duration
 from ..vocabulary import events as ev
+from . import backups, runbook_lines
 from .payloads import rfc3339
 
 PRIORITY = {"critical": 3, "warning": 4, "info": 6}
@@ -32,7 +33,9 @@ def severity(event: ev.Event) -> str:
     match event:
         case ev.AlertRaised() | ev.AlertChanged():
             return event.severity
-        case ev.RecoveryGaveUp() | ev.EventsDropped() | ev.DeploymentChanged(new="failed"):
+        case ev.RunbookStepEnded() | ev.RunbookHeld() | ev.RunbookEscalated() | ev.RunbookExhausted():
+            return runbook_lines.severity(event)
+        case ev.IncidentEscalated() | ev.RecoveryGaveUp() | ev.EventsDropped() | ev.DeploymentChanged(new="failed"):
             return "critical"
         case (
             ev.RecoveryFailed()
@@ -42,7 +45,12 @@ def severity(event: ev.Event) -> str:
             | ev.IsolationChanged()
             | ev.RecoveryHeld()
             | ev.CommandsRefused()
+            | ev.IncidentOpened()
+            | ev.IncidentReopened()
+            | ev.DrillEnded(ok=False)
             | ev.KeysChanged()
+            | ev.DataBackedUp(ok=False)
+            | ev.DataRestored(ok=False)
             | ev.DriftChanged(begun=(_, *_))
         ):
             return "warning"
@@ -122,6 +130,8 @@ def sentence(event: ev.Event) -> str:
         case ev.AlertAcknowledged():
             note = f": {event.note}" if event.note else ""
             return f"{event.name} {who} ({event.severity}) acknowledged by {event.by}{note}"
+        case ev.ReportMade():
+            return f"the review of {format_duration(event.seconds)} by {event.by}: {event.verdict}"
         case ev.NoteTaken():
             return f"{who}: note by {event.by}: {event.text}"
         case ev.ConfigReloaded():
@@ -153,6 +163,13 @@ def sentence(event: ev.Event) -> str:
             where = "edged has learned itself" if event.learned else f"came with the model {event.model[:19]}"
             size = f"{event.features} features, {event.rows} rows"
             return f"{who}: inputs are held against a reference that {where} ({size})"
+        case ev.DrillStarted():
+            return f"{who}: the drill {event.kind} by {event.origin} begins: what follows is meant to happen"
+        case ev.DrillEnded(ok=True):
+            seen, well = _s(event.detection_seconds or 0.0), _s(event.recovery_seconds or 0.0)
+            return f"{who}: the drill {event.kind} is over: noticed after {seen}, well again after {well}"
+        case ev.DrillEnded():
+            return f"{who}: the drill {event.kind} FAILED [{event.code}]: {event.reason}"
         case ev.CommandAnswered():
             code = f" [{event.reason}]" if event.reason else ""
             return f"{who}: command {event.command} by {event.origin} {event.status}{code}: {event.message}"
@@ -166,6 +183,29 @@ def sentence(event: ev.Event) -> str:
             what = " ".join(part for part in (event.kind, event.name, event.version) if part)
             code, why = (f" [{event.code}]" if event.code else ""), (f": {event.reason}" if event.reason else "")
             return f"{who}: {what} {event.old} → {event.new}{code}{why}"
+        case (
+            ev.RunbookBegun()
+            | ev.RunbookStepEnded()
+            | ev.RunbookHeld()
+            | ev.RunbookEscalated()
+            | ev.RunbookExhausted()
+            | ev.RunbookEnded()
+        ):
+            return runbook_lines.sentence(event)
+        case ev.IncidentOpened():
+            return f"{event.incident} {event.severity} opened: {event.title} ({', '.join(event.alerts)})"
+        case ev.IncidentUpdated():
+            return f"{event.incident} {event.severity}: {event.text}"
+        case ev.IncidentEscalated():
+            return f"{event.incident} {event.severity} ESCALATED ({event.why}), a person is needed: {event.text}"
+        case ev.IncidentReopened():
+            return f"{event.incident} {event.severity} opened again by {event.alert}: {event.text}"
+        case ev.IncidentClosed() if event.merged_into:
+            return f"{event.incident} is a part of {event.merged_into} now"
+        case ev.IncidentClosed():
+            return f"{event.incident} {event.severity} closed; all was clear {_s(event.seconds)} after the first sign"
+        case ev.DataBackedUp() | ev.DataRestored():
+            return backups.sentence(event)
         case ev.EventsDropped():
             return f"{event.count} events ({event.first}–{event.last}) were given up unsent: {_given_up(event)}"
         case ev.StorageTrouble():

@@ -9,7 +9,7 @@ from typing import Any
 from .. import __version__
 from ..vocabulary import events as ev
 from ..vocabulary.deployments import ENDS
-from . import drift, inference
+from . import backups, drift, incidents, inference, logs
 from .audit import unsigned
 from .snapshot import Snapshot, alerts
 
@@ -115,7 +115,10 @@ class _Collector:
     def collect(self) -> Iterator[Any]:
         yield from _apps(self._shot)
         yield from inference.families(self._shot)
+        yield from logs.families(self._shot)
         yield from drift.families(self._shot)
+        yield from incidents.families(self._shot)
+        yield from backups.families(self._shot)
         yield from _host(self._shot)
         yield from _disks(self._shot)
         yield from _own(self._shot, self._counters, self._vitals)
@@ -255,8 +258,10 @@ def _own(shot: Snapshot, counters: Counters, vitals: Vitals) -> Iterator[Any]:
     deployments = CounterMetricFamily(
         "edged_deployments", "Deployments that came to their end", labels=["app", "result"]
     )
-    for (app, result), number in sorted(counters.deployments.items()):
-        deployments.add_metric([app, result], float(number))
+    # With zeros: of what begins at 1, nobody can tell that it grew.
+    taking = [name for name, a in shot.state.apps.items() if a.config.model or a.config.app_config]
+    for key in sorted({(app, result) for app in taking for result in ENDS} | counters.deployments.keys()):
+        deployments.add_metric(list(key), float(counters.deployments[key]))
     yield deployments
     commands = CounterMetricFamily(
         "edged_commands", "Answers to commands that were carried out", labels=["type", "status"]

@@ -10,14 +10,16 @@ from typing import Any, BinaryIO, Protocol
 import msgspec
 
 from ..audit import Entry, Head, Span, entry_line, span_line
-from ..ports import PortError, Request, Response, Routes, StorageError, StoredEvent
+from ..ports import History, PortError, Request, Response, Routes, StorageError, StoredEvent
 from ..vocabulary.events import CommandAnswered
 from ..vocabulary.facts import CommandReceived, Fact
-from . import drift
+from . import drift, incidents, past
 from .answers import FINAL, Answers
+from .limits import limits
 from .metrics import Counters, Vitals, render
 from .snapshot import Snapshot
 from .status import status
+from .web.trends import Line
 
 encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -25,6 +27,7 @@ STALE = 15.0
 """Seconds without a turn of the loop after which edged is not healthy."""
 COMMAND_TIMEOUT = 300.0
 HISTORY_LIMIT = 1000
+LOG_LIMIT = 2000
 AUDIT_LIMIT = 1000
 
 
@@ -58,17 +61,22 @@ class Source(msgspec.Struct, frozen=True):
     vitals: Vitals
     outbox: Callable[[], dict[str, Any]]
     history: Callable[[float, tuple[str, ...], int], list[StoredEvent]]
+    log: Callable[[int, float, int], list[StoredEvent]]
+    """Events above a sequence number, since a Unix time, so many."""
     now: Callable[[], float]
     post: Callable[[Fact], None]
     answers: Answers
     bundles: Bundles
     audit: Audit
+    rollups: History
+    line: Callable[[str, str], Line]
+    """(subject, metric) -> its last hours, for the status page."""
 
 
 def public_routes(source: Source) -> Routes:
     """Read-only: status, metrics, liveness."""
     return {
-        ("GET", "/"): lambda request: _overview(source),
+        ("GET", "/"): _status_page(source),
         ("GET", "/metrics"): lambda request: _metrics(source),
         ("GET", "/healthz"): lambda request: _health(source),
         ("GET", "/readyz"): lambda request: _ready(source),
@@ -82,6 +90,10 @@ def local_routes(source: Source) -> Routes:
         ("GET", "/v1/status"): lambda request: _status(source),
         ("GET", "/v1/drift"): lambda request: _drift(source, request),
         ("GET", "/v1/events"): lambda request: _events(source, request),
+        ("GET", "/v1/limits"): lambda request: _json(limits(source.snapshot())),
+        ("GET", "/v1/log"): lambda request: _log(source, request),
+        ("GET", "/v1/rollups"): lambda request: past.rollups(source.rollups, request),
+        ("GET", "/v1/incidents"): lambda request: _incidents(source, request),
         ("GET", "/v1/audit"): lambda request: _audit(source, request),
         ("POST", "/v1/commands"): lambda request: _command(source, request),
         ("GET", "/v1/bundles"): lambda request: _json(source.bundles.sees(_path(request))),
@@ -123,20 +135,25 @@ def _ready(source: Source) -> Response:
     return _json({"status": "ready"})
 
 
-def _overview(source: Source) -> Response:
-    """A plain page for whoever opens the address in a browser."""
-    picture = status(source.snapshot(), source.outbox())
-    lines = [
-        f"edged {picture['version']} on {picture['device']}, run {picture['boot']} since {picture['since']}",
-        f"engine {'up' if picture['engine']['up'] else 'DOWN'}, config {picture['config']['path'] or 'none'}",
-        "",
-        *(f"{name:<24} {app['state']:<10} {app['reason']}" for name, app in picture["apps"].items()),
-        "",
-        *(f"{a['severity'].upper():<9} {a['name']} {a['subject']}: {a['summary']}" for a in picture["alerts"]),
-        "" if picture["alerts"] else "no alerts",
-        "also here: /metrics /healthz /readyz /status.json",
-    ]
-    return Response(200, ("\n".join(lines) + "\n").encode(), "text/plain; charset=utf-8")
+def _status_page(source: Source) -> Callable[[Request], Response]:
+    """Its parts are imported when somebody looks at it: most devices are only looked at from afar."""
+    made: list[Callable[[Request], Response]] = []
+
+    def answer(request: Request) -> Response:
+        if not made:
+            from .web.serve import StatusPage
+
+            page = StatusPage(
+                source.snapshot,
+                lambda shot: status(shot, source.outbox(), source.audit.audit_head()),
+                source.line,
+                source.history,
+                lambda: silent if (silent := time.monotonic() - source.turned()) > STALE else 0.0,
+            )
+            made.append(page.respond)
+        return made[0](request)
+
+    return answer
 
 
 def _events(source: Source, request: Request) -> Response:
@@ -150,6 +167,26 @@ def _events(source: Source, request: Request) -> Response:
     except StorageError as error:
         return _json({"error": str(error)}, 503)
     return Response(200, b"[" + b",".join(row.payload for row in rows) + b"]\n")
+
+
+def _log(source: Source, request: Request) -> Response:
+    """Events and answers to commands with numbers above ``after``, since ``since`` (Unix time), one a line."""
+    try:
+        after, since = int(request.query.get("after", ["0"])[0]), float(request.query.get("since", ["0"])[0])
+    except ValueError:
+        return _json({"error": "after must be a sequence number and since a Unix time"}, 400)
+    try:
+        rows = source.log(after, since, LOG_LIMIT)
+    except StorageError as error:
+        return _json({"error": str(error)}, 503)
+    return Response(200, b"".join(row.payload + b"\n" for row in rows), "application/x-ndjson")
+
+
+def _incidents(source: Source, request: Request) -> Response:
+    try:
+        return _json(*incidents.answer(source.snapshot(), request.query, source.history))
+    except StorageError as error:
+        return _json({"error": str(error)}, 503)
 
 
 def _audit(source: Source, request: Request) -> Response:

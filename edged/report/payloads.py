@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from ..vocabulary.events import CommandAnswered, CommandPiece, Event
+from ..vocabulary.times import rfc3339 as rfc3339
 from ..vocabulary.trust import REMOTE
 
 PREFIX = "edged/v1"
 LEVEL = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 """What may stand in a topic as it is."""
 _encoder = msgspec.json.Encoder(order="deterministic")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CloudEvent(msgspec.Struct, frozen=True):
@@ -45,13 +44,9 @@ def topic_prefix(device: str) -> str:
     return f"{PREFIX}/{device}"
 
 
-def rfc3339(wall: float) -> str:
-    """Unix time as UTC with milliseconds. Times that no calendar has become the epoch."""
-    try:
-        moment = _EPOCH + timedelta(milliseconds=round(wall * 1000))
-    except (OverflowError, ValueError):
-        moment = _EPOCH
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+def full_topic(prefix: str, topic: str) -> str:
+    """With a slash in front it is not below the device's own: what others look for has a place of its own."""
+    return topic[1:] if topic.startswith("/") else f"{prefix}/{topic}"
 
 
 def topic(event: Event) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from .. import __version__
 from ..vocabulary.state import Alert, AppState, State
+from . import incidents
 from .drift import summary
 from .snapshot import Snapshot, alerts
 from .status import alert, app_state
@@ -50,6 +51,7 @@ def changes(old: Snapshot, new: Snapshot) -> dict[str, bytes]:
         for name in old.state.apps.keys() - new.state.apps.keys():
             topics[f"app/{level(name)}"] = b""
     topics.update(_alert_changes(old, new))
+    topics.update(incidents.topics(old, new))
     return topics
 
 

@@ -8,7 +8,7 @@ from .. import __version__
 from ..audit import NO_HEAD, Head
 from ..vocabulary.deployments import Placed
 from ..vocabulary.state import AppState, DependencyState, HostState
-from . import drift, inference
+from . import backups, drift, incidents, inference, logs
 from .payloads import rfc3339
 from .snapshot import Snapshot, alerts
 
@@ -50,6 +50,7 @@ def status(shot: Snapshot, report: dict[str, Any], audit: Head = NO_HEAD) -> dic
         "apps": {name: app(shot, a) for name, a in sorted(state.apps.items())},
         "dependencies": {name: dependency(d) for name, d in sorted(state.dependencies.items())},
         "alerts": [alert(shot, name, subject, a) for name, subject, a in alerts(state)],
+        "incidents": incidents.cards(shot),
     }
 
 
@@ -119,7 +120,10 @@ def app(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "next_in_seconds": round(max(0.0, recovery.next_at - shot.now), 1) if recovery.ailment else None,
         },
         "broken": a.broken,
+        "drill": None if a.kept.drill is None else {"kind": a.kept.drill.kind, "phase": a.kept.drill.phase},
         "inference": inference.picture(shot, a),
+        "logs": logs.picture(shot, a),
+        "data": backups.picture(shot, a),
     }
 
 
@@ -218,6 +222,7 @@ def metrics_sample(shot: Snapshot, audit: Head = NO_HEAD) -> dict[str, Any]:
         }
         if seen.temperature is not None:
             sample["host"]["temp"] = round(seen.temperature, 1)
+    sample["alerts"] = len(alerts(shot.state))
     sample["apps"] = {
         a.name: {
             "s": a.condition,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,30 +13,6 @@ from ..ports import StoredEvent
 from .payloads import rfc3339
 from .time_in_state import Times
 
-TYPES = (
-    "app.changed",
-    "alert.raised",
-    "alert.cleared",
-    "alert.acknowledged",
-    "action.ended",
-    "recovery.succeeded",
-    "recovery.failed",
-    "recovery.gave_up",
-    "maintenance.changed",
-    "isolation.changed",
-    "deployment.changed",
-    "note.taken",
-    "command.answered",
-    "commands.refused",
-    "config.reloaded",
-    "config.refused",
-    "spool.dropped",
-    "edged.started",
-    "edged.stopping",
-)
-"""Events that are counted, as the store knows them."""
-STATES = ("app.changed", "edged.started", "edged.stopping")
-"""Of these, older ones are of use too: they tell how things stood at the beginning."""
 FINAL = ("succeeded", "failed", "rejected", "expired")
 ENDED = ("committed", "rolled_back", "refused", "failed")
 STARTS = ("StartContainer", "RestartContainer")
@@ -53,16 +29,16 @@ _decode = msgspec.json.Decoder(_Told).decode
 
 
 def summary(
-    rows: Sequence[StoredEvent], since: float, until: float, states: Mapping[str, str], *, complete: bool = True
+    rows: Iterable[StoredEvent], since: float, until: float, states: Mapping[str, str], *, complete: bool = True
 ) -> dict[str, Any]:
     """``since`` and ``until``: Unix time. ``states``: the condition of each app at the end of it. Rows from before
     ``since`` only tell how things stood then.
 
     ``complete``: no older rows within that time had to be left out.
     """
-    within = sum(row.wall >= since for row in rows)
-    tally = _Tally(since, until)
+    within, tally = 0, _Tally(since, until)
     for row in rows:
+        within += row.wall >= since
         tally.take(row)
     return tally.result(states) | {
         "from": rfc3339(since),

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from msgspec import Struct
-
-from .deployments import Kind
+from .action import Action as Action
+from .action import Where as Where
+from .data import Prunable, Stored
+from .drill_actions import FindLimits as FindLimits
+from .drill_actions import ForgetModel as ForgetModel
+from .drill_actions import InjectSignal as InjectSignal
+from .drill_actions import RestoreMemory as RestoreMemory
+from .drill_actions import SpoilModel as SpoilModel
+from .drill_actions import SqueezeMemory as SqueezeMemory
 from .isolation import Endpoint
-
-
-class Action(Struct, frozen=True, kw_only=True, tag=True):
-    id: str
-    """Unique in the device's life: the journal, the events and the outcome refer to it."""
-    subject: str
-    """App name, or ``engine``."""
-    reason: str
-    timeout: float
-    """Seconds after which the attempt counts as failed."""
-
-    journalled: ClassVar[bool] = True
-    """The intent is on disk before the action begins."""
 
 
 class CaptureEvidence(Action, frozen=True, kw_only=True):
@@ -30,6 +23,8 @@ class CaptureEvidence(Action, frozen=True, kw_only=True):
     context: dict[str, str] = {}
     """What edged itself knows of the moment (probe details, usage, recent deaths)."""
     log_lines: int = 200
+    incident: str = ""
+    """Whose evidence it is; empty: none is open."""
 
     journalled: ClassVar[bool] = False
 
@@ -61,17 +56,7 @@ class RestartEngine(Action, frozen=True, kw_only=True):
     """Restart the container engine's systemd unit, unless a person stopped it."""
 
     unit: str
-
-
-class Where(Struct, frozen=True):
-    """Where an app has its artifact, from its configuration."""
-
-    kind: Kind
-    path: str
-    """As the container sees it."""
-    delivery: str
-    """``mount`` or ``copy``."""
-    keep: int = 3
+    incident: str = ""
 
 
 class FetchBundle(Action, frozen=True, kw_only=True):
@@ -126,6 +111,9 @@ class PlaceArtifact(Action, frozen=True, kw_only=True):
     """Digest of what is in place now, as far as this deployment knows."""
     back: str = ""
     """Digest of what a rollback would go back to afterwards; empty: nothing."""
+    evidence: bool = False
+    """What is in place now has failed: how the app stands is kept first."""
+    incident: str = ""
 
 
 class SignalContainer(Action, frozen=True, kw_only=True):
@@ -192,7 +180,7 @@ class UndoConfig(Action, frozen=True, kw_only=True):
 class ReadOut(Action, frozen=True, kw_only=True):
     """Get what a command asks for. Changes nothing; the result is packed, see ``act.parcel``."""
 
-    what: Literal["logs", "evidence", "report", "status"]
+    what: Literal["logs", "evidence", "report", "status", "backups"]
     app: str = ""
     """Empty: all of them."""
     container_id: str = ""
@@ -201,6 +189,10 @@ class ReadOut(Action, frozen=True, kw_only=True):
     """Seconds back; 0 with ``logs``: as far as there are any."""
     which: str = ""
     """An evidence record; empty: the app's latest."""
+    incident: str = ""
+    """All evidence of this one."""
+    paths: tuple[str, ...] = ()
+    """Records that belong to it, wherever they are."""
 
     journalled: ClassVar[bool] = False
 
@@ -225,6 +217,39 @@ class Rejoin(Action, frozen=True, kw_only=True):
 
     container_id: str
     networks: tuple[Endpoint, ...]
+
+
+class PruneDisk(Action, frozen=True, kw_only=True):
+    """Free what nobody goes back to. Repeatable: what is gone already frees nothing."""
+
+    what: tuple[Prunable, ...] = ("containers", "images", "backups", "evidence", "logs")
+    keep: tuple[str, ...] = ()
+    """Names and ids of containers that stay in any case: those of apps."""
+    logs: tuple[str, ...] = ()
+    """Folders and file patterns (``/var/log/app/*.gz``) of rotated logs: only what matches them goes."""
+    min_age: float = 3600.0
+    """Seconds for which a container has been stopped, or a rotated log untouched, at least."""
+    incident: str = ""
+
+
+class BackUpData(Action, frozen=True, kw_only=True):
+    """Keep what an app has written: a verified copy, or none. ``subject``: the app's name and ``DATA_SIDE``."""
+
+    container_id: str
+    data: Stored
+
+
+class RestoreData(Action, frozen=True, kw_only=True):
+    """Put a verified backup in place of what an app has; the app must be stopped. Its state is kept aside first.
+
+    ``subject``: the app's name and ``DATA_SIDE``.
+    """
+
+    container_id: str
+    data: Stored
+    which: str = "latest"
+    """A backup's name; ``latest``: the newest one that is whole."""
+    incident: str = ""
 
 
 AnyAction = (
@@ -253,5 +278,14 @@ AnyAction = (
     | FindNetworks
     | Isolate
     | Rejoin
+    | PruneDisk
+    | BackUpData
+    | RestoreData
+    | InjectSignal
+    | FindLimits
+    | SqueezeMemory
+    | RestoreMemory
+    | SpoilModel
+    | ForgetModel
 )
 """Every action, for decoding."""

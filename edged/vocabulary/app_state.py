@@ -6,9 +6,13 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from .data import DataCare
 from .deployments import Deployment, Kind, Placed, Request, Traffic
+from .drills import Drill
 from .inference import Inference
 from .isolation import Isolation
+from .logs import LogMinute
+from .runbooks import Wanted
 from .signs import Alert, Cpu, Streak, Trend
 from .world import Container, Usage
 
@@ -51,7 +55,7 @@ class Recovery(Struct, frozen=True):
     announced: bool = False
     """``RecoveryStarted`` was told in this episode."""
     remedy: str = ""
-    """``start``, ``restart``, ``stop``, ``pause`` or ``unpause``."""
+    """``start``, ``restart``, ``stop``, ``pause`` or ``unpause``; ``capture``: only its evidence is kept."""
     action_id: str = ""
     deadline: float = 0.0
     acted_at: float = 0.0
@@ -91,6 +95,8 @@ class Kept(Struct, frozen=True):
     recovery: Recovery = Recovery()
     paused_by_edged: bool = False
     deaths: tuple[float, ...] = ()
+    ended_at: float = 0.0
+    """Unix time of an end of which edged was told only afterwards; 0: it has run since, or there was none."""
     actions: int = 0
     """Actions ever begun on it: makes their ids unique."""
     restarts: int = 0
@@ -112,8 +118,16 @@ class Kept(Struct, frozen=True):
     ended: Request | None = None
     """The one before."""
     isolation: Isolation | None = None
+    wanted: Wanted | None = None
+    """By a runbook, of the recovery."""
     deployed_at: float = 0.0
     """When a deployment that touched the app last came to its end."""
+    data: DataCare = DataCare()
+    drill: Drill | None = None
+    drill_due: float = 0.0
+    """When the next drill of the schedule is due; 0: not planned yet."""
+    drill_turn: int = 0
+    """Drills of the schedule so far: which kind is next."""
 
 
 class AppState(Struct, frozen=True):
@@ -154,6 +168,7 @@ class AppState(Struct, frozen=True):
     traffic: tuple[Traffic, ...] = ()
     """Scrapes of its metrics since it last started, the newest last."""
     inference: Inference = Inference()
+    log: LogMinute = LogMinute()
     kept: Kept = Kept()
     wake_at: float | None = None
     """Look at it again then, even if nothing happens."""

@@ -35,6 +35,14 @@ TOUCHING: frozenset[Phase] = frozenset({"swapping", "reloading", "gating", "roll
 SIDE = "/artifacts"
 """Behind an app's name: the subject of what is done to its artifacts and not to its container. A fetch may take hours,
 and a crashed app does not wait for that."""
+DATA_SIDE = "/data"
+"""The same for what is done to its data: a backup may take minutes, and no deployment waits for that either."""
+SIDES = (SIDE, DATA_SIDE)
+
+
+def owner(subject: str) -> str:
+    """The app that an action on one of its sides belongs to; any other subject as it is."""
+    return subject.removesuffix(SIDE).removesuffix(DATA_SIDE)
 
 
 class Artifact(Struct, frozen=True):
@@ -63,6 +71,8 @@ class Placed(Struct, frozen=True):
     """Failures in a row to put it in again, in a container that was made anew."""
     again_at: float = 0.0
     """No further try before."""
+    since: float = 0.0
+    """When ``current`` came by a deployment; 0: nobody knows; -1: it was gone back to."""
 
 
 class Traffic(Struct, frozen=True):
@@ -107,6 +117,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """Folder, tar, ``file:`` or ``http(s):`` URL of a bundle; empty: back to ``digest``."""
     digest: str = ""
     origin: str = ""
+    drill: bool = False
+    """It must be refused: it is never put in place."""
 
 
 class Deployment(Struct, frozen=True, kw_only=True):

@@ -5,10 +5,30 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from .command_events import CommandAnswered, CommandPiece, CommandsRefused, KeysChanged
+from .data_events import DataBackedUp, DataRestored
 from .deployments import GateCheck
+from .drills import DrillEnded, DrillStarted
 from .event import Event, Severity
+from .incident_events import IncidentClosed, IncidentEscalated, IncidentOpened, IncidentReopened, IncidentUpdated
 from .model_events import DriftChanged, MetricsNoted, ReferenceChanged
-from .people_events import AlertAcknowledged, IsolationChanged, NoteTaken
+from .own_events import (
+    ConfigRefused,
+    ConfigReloaded,
+    ConfigTrial,
+    EdgedStarted,
+    EdgedStopping,
+    EventsDropped,
+    StorageTrouble,
+)
+from .people_events import AlertAcknowledged, IsolationChanged, NoteTaken, ReportMade
+from .runbook_events import (
+    RunbookBegun,
+    RunbookEnded,
+    RunbookEscalated,
+    RunbookExhausted,
+    RunbookHeld,
+    RunbookStepEnded,
+)
 
 __all__ = [
     "AlertAcknowledged",
@@ -16,30 +36,38 @@ __all__ = [
     "CommandAnswered",
     "CommandPiece",
     "CommandsRefused",
+    "ConfigRefused",
+    "ConfigReloaded",
+    "ConfigTrial",
+    "DataBackedUp",
+    "DataRestored",
     "DriftChanged",
+    "DrillEnded",
+    "DrillStarted",
+    "EdgedStarted",
+    "EdgedStopping",
     "Event",
+    "EventsDropped",
+    "IncidentClosed",
+    "IncidentEscalated",
+    "IncidentOpened",
+    "IncidentReopened",
+    "IncidentUpdated",
     "IsolationChanged",
     "KeysChanged",
     "MetricsNoted",
     "NoteTaken",
     "ReferenceChanged",
+    "ReportMade",
+    "RunbookBegun",
+    "RunbookEnded",
+    "RunbookEscalated",
+    "RunbookExhausted",
+    "RunbookHeld",
+    "RunbookStepEnded",
     "Severity",
+    "StorageTrouble",
 ]
-
-
-class EdgedStarted(Event, frozen=True, kw_only=True):
-    boot: int
-    version: str
-    previous_end: str
-    host_rebooted: bool
-
-    type: ClassVar[str] = "edged.started"
-
-
-class EdgedStopping(Event, frozen=True, kw_only=True):
-    reason: str
-
-    type: ClassVar[str] = "edged.stopping"
 
 
 class AppChanged(Event, frozen=True, kw_only=True):
@@ -178,37 +206,6 @@ class MaintenanceChanged(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "maintenance.changed"
 
 
-class ConfigReloaded(Event, frozen=True, kw_only=True):
-    digest: str
-    path: str
-    changed: tuple[str, ...]
-
-    type: ClassVar[str] = "config.reloaded"
-
-
-class ConfigRefused(Event, frozen=True, kw_only=True):
-    path: str
-    errors: tuple[str, ...]
-
-    type: ClassVar[str] = "config.refused"
-
-
-class ConfigTrial(Event, frozen=True, kw_only=True):
-    """A command gave edged another configuration, and edged tries it."""
-
-    state: Literal["begun", "kept", "undone"]
-    digest: str
-    before: str
-    """Digest of what was in force."""
-    seconds: float
-    """How long it has to prove itself."""
-    code: str = ""
-    """With ``undone``: ``broker``, ``engine``, ``interrupted`` …"""
-    reason: str = ""
-
-    type: ClassVar[str] = "config.trial"
-
-
 class CheckBroken(Event, frozen=True, kw_only=True):
     """A check cannot be carried out; said when it begins, and once more when it ends."""
 
@@ -240,24 +237,6 @@ class DeploymentChanged(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "deployment.changed"
 
 
-class EventsDropped(Event, frozen=True, kw_only=True):
-    """The spool was full or too old: the events with these sequence numbers were given up."""
-
-    first: int
-    last: int
-    count: int
-    reason: str
-
-    type: ClassVar[str] = "spool.dropped"
-
-
-class StorageTrouble(Event, frozen=True, kw_only=True):
-    ok: bool
-    error: str
-
-    type: ClassVar[str] = "storage.trouble"
-
-
 AnyEvent = (
     EdgedStarted
     | EdgedStopping
@@ -277,6 +256,7 @@ AnyEvent = (
     | IsolationChanged
     | AlertAcknowledged
     | NoteTaken
+    | ReportMade
     | ConfigReloaded
     | ConfigRefused
     | ConfigTrial
@@ -289,6 +269,21 @@ AnyEvent = (
     | CommandsRefused
     | KeysChanged
     | DeploymentChanged
+    | DataBackedUp
+    | DataRestored
+    | RunbookBegun
+    | RunbookEnded
+    | RunbookEscalated
+    | RunbookExhausted
+    | RunbookHeld
+    | RunbookStepEnded
+    | DrillStarted
+    | DrillEnded
+    | IncidentOpened
+    | IncidentUpdated
+    | IncidentEscalated
+    | IncidentClosed
+    | IncidentReopened
     | EventsDropped
     | StorageTrouble
 )

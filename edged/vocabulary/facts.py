@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from .command_facts import CommandReceived, OrderReceived, OrdersRefused
 from .fact import Fact
+from .log_facts import LogsCounted
 from .model_facts import ReferenceSeen, RowsCounted, SmokeProbed, TrafficSampled
 from .trust import TrustedKey
 from .world import Container, Disk, DockerHealth, HostSample, Usage
@@ -14,6 +15,7 @@ __all__ = [
     "AnyFact",
     "CommandReceived",
     "Fact",
+    "LogsCounted",
     "OrderReceived",
     "OrdersRefused",
     "ReferenceSeen",
@@ -34,6 +36,8 @@ class Started(Fact, frozen=True, kw_only=True):
     previous_end: str
     """Why the run before ended: ``first`` (there was none), ``clean``, ``power`` (the host went down with it),
     ``crash``, ``watchdog: `` and what hung, ``oom-kill``, or ``timeout`` (it took too long to start or to stop)."""
+    wall: float = 0.0
+    """Unix time; 0: not told."""
 
 
 class StopRequested(Fact, frozen=True, kw_only=True):
@@ -203,6 +207,7 @@ AnyFact = (
     | SmokeProbed
     | ReferenceSeen
     | RowsCounted
+    | LogsCounted
     | CheckFailed
     | ActionFinished
     | CommandReceived

@@ -35,5 +35,20 @@ class NoteTaken(Event, frozen=True, kw_only=True):
 
     text: str
     by: str
+    incident: str = ""
+    """The one that it is about, when that was named."""
 
     type: ClassVar[str] = "note.taken"
+
+
+class ReportMade(Event, frozen=True, kw_only=True):
+    """Somebody, or a timer, had a review made."""
+
+    verdict: Literal["ok", "attention"]
+    seconds: float
+    """How long a time it is about."""
+    findings: tuple[str, ...]
+    """The worst first."""
+    by: str
+
+    type: ClassVar[str] = "report.made"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .events import Severity
+from .event import Severity
 
 Verdict = Literal["unknown", "good", "bad"]
 

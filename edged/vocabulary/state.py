@@ -11,7 +11,10 @@ from msgspec import Struct
 
 from .app_state import AppState, Condition, Kept, Maintenance, Phase, Recovery, Starter, Stopped
 from .events import CommandAnswered
+from .incidents import Book
 from .inputs import Inputs
+from .logs import LogBook
+from .runbooks import Run
 from .signs import Acknowledged, Alert, Cpu, Streak, Trend, Verdict
 from .trust import Authority
 from .world import Disk, HostSample
@@ -142,6 +145,8 @@ class Answered(Struct, frozen=True):
 class State(Struct, frozen=True):
     boot: int = 0
     started_at: float = 0.0
+    started_wall: float = 0.0
+    """Unix time of the same moment; 0: not known."""
     stopping: bool = False
     previous_end: str = ""
     engine: EngineState = EngineState()
@@ -151,6 +156,8 @@ class State(Struct, frozen=True):
     """Of discovered apps of the run before, until the engine has listed its containers."""
     inputs: dict[str, Inputs] = {}
     """By app. It knows of more than are watched now: containers come and go."""
+    logs: dict[str, LogBook] = {}
+    """By app, as with ``inputs``."""
     dependencies: dict[str, DependencyState] = {}
     config: ConfigState = ConfigState()
     commands: dict[str, CommandState] = {}
@@ -161,3 +168,6 @@ class State(Struct, frozen=True):
     broker_detail: str = ""
     broker_since: float = 0.0
     storage_error: str = ""
+    incidents: Book = Book()
+    runs: dict[str, Run] = {}
+    """Runbooks that are being carried out, by ``alert/subject``."""

@@ -165,6 +165,21 @@ need_prometheus() {
     fi
 }
 
+# A browser for the status page, and the script that looks for barriers in it: one file of a wheel, the rest of which
+# (another browser) is not wanted.
+need_browser() {
+    local axe=0.1.8 folder
+    need chromium:chromium
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/edged-test/axe-$axe
+    if [ ! -e "$folder" ]; then
+        say "fetching axe-core"
+        mkdir -p "${folder%/*}"
+        rm -rf "$folder.new"
+        install --no-deps --target "$folder.new" "axe-playwright-python==$axe"
+        mv "$folder.new" "$folder"
+    fi
+}
+
 # For tests on a whole device, which is made of Debian packages.
 need_machine_programs() {
     need debootstrap:debootstrap nsenter:util-linux

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from edged.act import Tools, executors
+from edged.act import Tools, evidence
 from edged.adapters.evidence import EvidenceFolder
-from edged.ports import NotFound, PortError, Unreachable
-from edged.vocabulary.actions import CaptureEvidence, RestartEngine
-from edged.vocabulary.world import Container, Usage
-
-
-class Engine:
-    """Misbehaves on purpose."""
-
-    def __init__(self, *, gone: bool = False) -> None:
-        self.gone = gone
-
-    def inspect(self, container_id: str) -> tuple[Container, dict[str, Any]]:
-        if self.gone:
-            raise NotFound("no such container")
-        return Container(id=container_id, name="app", status="running", pid=7), {"State": {"ExitCode": 137}}
-
-    def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float) -> bytes:
-        if self.gone:
-            raise Unreachable("no answer within 2s")
-        return b"2026 last words \xff\n"
-
-
-class Host:
-    def usage(self, container_id: str, pid: int | None) -> Usage:
-        return Usage(container_id=container_id, memory=5)
+from edged.ports import PortError
+from edged.vocabulary.actions import RestartEngine
 
 
 class Units:
@@ -49,35 +24,17 @@ class Units:
         self.restarted.append(unit)
 
 
-def tools(folder: Path, engine: Any = None, units: Any = None) -> Tools:
+class Known:
+    def moment(self, subject: str) -> dict[str, Any]:
+        return {"about": subject}
+
+
+def tools(folder: Path, units: Any = None) -> Tools:
+    none = cast(Any, None)
     return Tools(
-        containers=cast(Any, engine), services=cast(Any, units), host=cast(Any, Host()),
-        evidence=EvidenceFolder(folder, 1_000_000), artifacts=cast(Any, None), prober=cast(Any, None),
-        own_config=cast(Any, None), readings=cast(Any, None),
+        containers=none, services=cast(Any, units), host=none, evidence=EvidenceFolder(folder, 1_000_000),
+        artifacts=none, prober=none, own_config=none, readings=cast(Any, Known()), data=none,
     )  # fmt: skip
-
-
-CAPTURE = CaptureEvidence(
-    id="app-1-1", subject="app", reason="AppDown", timeout=2.0, container_id="c", context={"a": "b"}
-)
-
-
-def test_evidence_is_whole_and_its_digest_is_right(tmp_path: Path) -> None:
-    result = executors.capture(CAPTURE, tools(tmp_path, Engine()))
-    record = json.loads(gzip.decompress(Path(result["path"]).read_bytes()))
-    assert record["inspect"]["State"]["ExitCode"] == 137 and record["context"] == {"a": "b"}
-    assert "last words" in record["logs"] and record["usage"]["memory"] == 5
-    import hashlib
-
-    assert result["digest"] == "sha256:" + hashlib.sha256(Path(result["path"]).read_bytes()).hexdigest()
-    executors.settle(result, tools(tmp_path))
-
-
-def test_what_cannot_be_had_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
-    result = executors.capture(CAPTURE, tools(tmp_path, Engine(gone=True)))
-    record = json.loads(gzip.decompress(Path(result["path"]).read_bytes()))
-    assert record["inspect_error"] == "no such container" and record["logs_error"] == "no answer within 2s"
-    assert record["reason"] == "AppDown"
 
 
 def test_old_evidence_makes_room(tmp_path: Path) -> None:
@@ -99,6 +56,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_an_engine_that_a_person_stopped_is_left_alone(tmp_path: Path, on_purpose: bool) -> None:
     units = Units(on_purpose)
     action = RestartEngine(id="1", subject="engine", reason="r", timeout=5.0, unit="docker.service")
-    result = executors.restart_engine(action, tools(tmp_path, units=units))
+    result = evidence.restart_engine(action, tools(tmp_path, units=units))
     assert result.get("stopped_on_purpose", False) is on_purpose
     assert units.restarted == ([] if on_purpose else ["docker.service"])
+    assert ("evidence" in result) is not on_purpose

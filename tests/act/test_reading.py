@@ -38,11 +38,16 @@ class Known:
         return b'{"since":%d}' % since
 
 
+class Backups:
+    def listing(self, app: str) -> list[dict[str, Any]]:
+        return [{"name": f"backup of {app}"}]
+
+
 def tools(folder: Path, text: bytes = b"") -> Tools:
     none = cast(Any, None)
     return Tools(
         containers=cast(Any, Engine(text)), services=none, host=none, evidence=EvidenceFolder(folder, 10**7),
-        artifacts=none, prober=none, own_config=none, readings=Known(),
+        artifacts=none, prober=none, own_config=none, readings=cast(Any, Known()), data=cast(Any, Backups()),
     )  # fmt: skip
 
 
@@ -98,6 +103,7 @@ def test_the_console_puts_the_pieces_together() -> None:
 
 
 def test_status_and_report_are_what_edged_knows(tmp_path: Path) -> None:
+    assert unpacked(read_out(ask("backups", app="a"), tools(tmp_path))) == b'[{"name":"backup of a"}]'
     assert unpacked(read_out(ask("status", app="a"), tools(tmp_path))) == b'{"app":"a"}'
     assert unpacked(read_out(ask("report", since=60.0), tools(tmp_path))) == b'{"since":60}'
 

@@ -447,3 +447,32 @@ def test_nothing_is_left_open(engine: Engine, adapter: DockerEngine) -> None:
             next(stream)
     assert descriptors() <= before
     os.kill(engine.pid("app"), signal.SIGTERM)
+
+
+def test_a_program_in_a_container(engine: Engine, adapter: DockerEngine) -> None:
+    engine.run("box")
+    run = adapter.execute
+    code, said = run("box", ("sh", "-c", "echo out; echo err >&2; exit 3"), 100, 10.0)
+    assert code == 3 and sorted(said.split()) == [b"err", b"out"]
+    code, said = run("box", ("sh", "-c", "seq 1 100000"), 100, 10.0)
+    assert code == 0 and said.endswith(b"\n100000\n") and len(said) <= 200
+    assert run("box", ("no-such-program",), 100, 10.0)[0] in (126, 127)
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="did not end within 1 s"):
+        run("box", ("sleep", "100"), 100, 1.0)
+    assert time.monotonic() - began < 5.0
+    with pytest.raises(NotFound):
+        run("nobody", ("true",), 100, 5.0)
+    engine.client.stop("box", timeout=0)
+    with pytest.raises(Refused):
+        run("box", ("true",), 100, 5.0)
+
+
+def test_removing_what_is_left_over(engine: Engine, adapter: DockerEngine) -> None:
+    engine.run("box")
+    with pytest.raises(Refused):
+        adapter.remove("box", 10.0)
+    engine.client.stop("box", timeout=0)
+    adapter.remove("box", 10.0)
+    adapter.remove("box", 10.0)
+    assert adapter.list_all() == () and adapter.prune_images(10.0) >= 0

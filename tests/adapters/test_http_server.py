@@ -20,6 +20,11 @@ ROUTES: Routes = {
     ),
     ("POST", "/echo"): lambda request: Response(200, request.body),
     ("GET", "/peer"): lambda request: Response(200, request.peer.encode()),
+    ("GET", "/kept"): lambda request: (
+        Response(304, b"", headers={"ETag": '"1"'})
+        if request.headers.get("if-none-match") == '"1"'
+        else Response(200, b"whole", headers={"ETag": '"1"', "X-More": "yes"})
+    ),
     ("GET", "/stream"): lambda request: Response(200, iter([b"one\n", b"two\n"])),
     ("GET", "/bug"): lambda request: Response(200, str(1 // 0).encode()),
 }
@@ -50,6 +55,23 @@ def test_routes(server: HttpServer) -> None:
     assert fetch(server, "/nothing")[0] == 404
     assert fetch(server, "/echo")[0] == 405
     assert fetch(server, "/echo", b"x" * (BODY_BYTES + 1))[0] == 413
+
+
+def test_headers_go_both_ways(server: HttpServer) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+        connection.makefile("rb") as got,
+    ):
+        connection.sendall(b"GET /kept HTTP/1.1\r\nHost: x\r\nIF-NONE-MATCH: other\r\n\r\n")
+        whole = got.read()
+    assert b'\r\nETag: "1"\r\nX-More: yes\r\n' in whole and whole.endswith(b"\r\n\r\nwhole")
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+        connection.makefile("rb") as got,
+    ):
+        connection.sendall(b'GET /kept HTTP/1.1\r\nHost: x\r\nIf-None-Match: "1"\r\n\r\n')
+        kept = got.read()
+    assert kept.startswith(b"HTTP/1.1 304 ") and kept.endswith(b"\r\n\r\n") and b"Content-Length" not in kept
 
 
 def test_a_mistake_in_a_page_is_a_500_and_logged(server: HttpServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,14 +17,14 @@ import yaml
 from msgspec.structs import replace
 
 from edged.app import daemon as composition
-from edged.app import reporting, wiring
+from edged.app import past, reporting, web, wiring
 from edged.app.blackbox import Blackbox
 from edged.app.daemon import Daemon
 from edged.app.supervision import INTAKE, OUTBOX, RECORDER
 from edged.config.load import load
 from edged.loop import Inbox
 from edged.observe.engine import EVENTS, RECONCILE
-from edged.ports import Answer, Message, PortError, StorageError, Unreachable
+from edged.ports import Answer, LogRead, Message, PortError, StorageError, Unreachable
 from edged.vocabulary.facts import ContainerChanged
 from edged.vocabulary.isolation import Endpoint
 from edged.vocabulary.world import Container, Usage
@@ -35,6 +35,10 @@ LIMIT = 0.4
 """The service manager's, seconds."""
 NAME = "detector"
 CONTAINER = Container(id="c" * 64, name=NAME, status="running", health="none", restart_policy="no", pid=1)
+
+
+LEFT_OVER = Container(id="d" * 64, name="left-over", status="exited")
+"""Nobody's, and it ended long ago."""
 
 
 class Gate:
@@ -77,6 +81,16 @@ class Gated:
         return call
 
 
+class Quiet:
+    """A log in which nothing is written."""
+
+    def read(self, most: int) -> LogRead:
+        return LogRead([], 0, False)
+
+    def close(self) -> None:
+        """There is nothing behind it."""
+
+
 class Engine:
     """One container, which runs and is healthy."""
 
@@ -90,7 +104,7 @@ class Engine:
         return "1"
 
     def list_all(self) -> tuple[Container, ...]:
-        return (replace(CONTAINER, restart_policy=None, pid=None),)
+        return (replace(CONTAINER, restart_policy=None, pid=None), LEFT_OVER)
 
     def inspect(self, container_id: str) -> tuple[Container, dict[str, Any]]:
         return CONTAINER, {}
@@ -100,6 +114,9 @@ class Engine:
 
     def logs(self, container_id: str, lines: int, max_bytes: int, timeout: float, since: float = 0.0) -> bytes:
         return b""
+
+    def follow_logs(self, container_id: str, since: str, tail: int, timeout: float) -> Quiet:
+        return Quiet()
 
     def events(self, since: float, at: Callable[[], float]) -> Generator[ContainerChanged | None, None, None]:
         self._closed.clear()
@@ -117,7 +134,10 @@ class Engine:
     def start(self, *args: Any) -> None:
         """As restart, stop, pause and unpause."""
 
-    restart = stop = pause = unpause = signal = connect = disconnect = start
+    def prune_images(self, timeout: float) -> int:
+        return 0
+
+    restart = stop = pause = unpause = signal = connect = disconnect = remove = limit_memory = start
 
     def networks(self, container_id: str, timeout: float) -> tuple[str, tuple[Endpoint, ...]]:
         return "plant", (Endpoint(network="plant"),)
@@ -129,7 +149,22 @@ class Artifacts:
     def fetch(self, *args: Any) -> dict[str, Any]:
         return {}
 
-    verify = validate = back_up = place = smoke = tidy = fetch
+    verify = validate = back_up = place = smoke = tidy = spoil = forget = fetch
+
+
+class Backups:
+    """Nothing is kept."""
+
+    def back_up(self, *args: Any) -> dict[str, Any]:
+        return {}
+
+    restore = back_up
+
+    def listing(self, app: str) -> list[dict[str, Any]]:
+        return []
+
+    def prune(self) -> int:
+        return 0
 
 
 class Prober:
@@ -217,11 +252,13 @@ class Rig:
         patch.setattr(composition, "Inbox", Seen)
         for port, name in (
             ("Notifier", "SystemdNotifier"), ("EvidenceStore", "EvidenceFolder"), ("OwnConfig", "OwnConfigTrial"),
-            ("Readings", "OwnReadings"),
         ):  # fmt: skip
             real = getattr(composition, name)
             patch.setattr(composition, name, lambda *args, real=real, port=port: before(port, real(*args)))
+        readings = wiring.OwnReadings
+        patch.setattr(wiring, "OwnReadings", lambda *args: before("Readings", readings(*args)))
         patch.setattr(composition, "lazy_engine", lambda *_: before("Containers", self.engine))
+        patch.setattr(composition, "lazy_backups", lambda *_: before("DataBackups", Backups()))
         patch.setattr(wiring, "lazy_artifacts", lambda *_: before("Artifacts", Artifacts()))
         patch.setattr(composition, "SocketProber", lambda: before("Prober", Prober()))
         patch.setattr(composition, "SystemdServices", lambda: before("Services", Services()))
@@ -241,6 +278,8 @@ class Rig:
 
         patch.setattr(composition, "LocalHost", lambda: before("Host", Host()))
         patch.setattr(composition, "SqliteStore", lambda path, **more: before("Store", Store(path, **more)))
+        numbers = past.RollupStore
+        patch.setattr(past, "RollupStore", lambda *args: before("History", numbers(*args)))
         clock = composition.DeviceClock
 
         class Clock:
@@ -252,9 +291,16 @@ class Rig:
         patch.setattr(composition, "DeviceClock", Clock)
         plan = composition.Loop.__init__.__globals__["plan"]
         patch.setitem(composition.Loop.__init__.__globals__, "plan", lambda *args: self._hasten(plan(*args)))
-        if self.gate.method not in ("spool", "history"):  # stopping a server takes up to half a second
+        if self.gate.method not in (
+            "spool",
+            "history",
+            "log",
+            "rollups",
+        ):  # stopping a server takes up to half a second
             idle = SimpleNamespace(start=lambda: None, stop=lambda: None)
-            patch.setattr(composition, "HttpServer", SimpleNamespace(unix=lambda *_: idle, tcp=lambda *_: idle))
+            servers = SimpleNamespace(unix=lambda *_: idle, tcp=lambda *_: idle)
+            patch.setattr(composition, "HttpServer", servers)
+            patch.setattr(web, "HttpServer", servers)
         names = (RECORDER, OUTBOX, INTAKE, EVENTS, RECONCILE)
         patch.setattr(composition, "rhythms", lambda _: dict.fromkeys(names, 60.0))
         patch.setattr("edged.act.runner.SLACK", 0.1)

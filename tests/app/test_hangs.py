@@ -16,10 +16,11 @@ from msgspec import Struct
 
 from edged import ports
 from edged.app.supervision import INTAKE, OUTBOX, RECORDER
-from edged.cli.client import get
+from edged.cli.client import request
 from edged.observe.engine import EVENTS, RECONCILE
 from edged.vocabulary import actions as act
-from edged.vocabulary.deployments import SIDE
+from edged.vocabulary.data import Stored
+from edged.vocabulary.deployments import DATA_SIDE, SIDE
 from edged.vocabulary.facts import ActionFinished, CheckFailed, ConfigRejected
 from edged.vocabulary.isolation import Endpoint
 
@@ -108,7 +109,7 @@ def _try(address: str, path: str) -> None:
     from edged.cli import Failure
 
     try:
-        get(address, path)
+        b"".join(request(address, "GET", path))
     except Failure as failure:
         assert failure.args
 
@@ -128,6 +129,8 @@ def order(rig: Rig) -> None:
 START = given(act.StartContainer, container_id="c")
 RESTART = given(act.RestartContainer, container_id="c", stop_timeout=0.0)
 CAPTURE = given(act.CaptureEvidence, container_id="c")
+PRUNE = {what: given(act.PruneDisk, what=(what,), min_age=0.0) for what in ("containers", "images", "evidence", "logs")}
+DATA = {"container_id": "c", "data": Stored(path="/data")}
 ENGINE = given(act.RestartEngine, unit="docker.service")
 OUT = Case(f"thread {OUTBOX}")
 
@@ -143,17 +146,27 @@ CASES: dict[str, Case] = {
     "Containers.pause": Case("action", given(act.PauseContainer, container_id="c"), late=True),
     "Containers.unpause": Case("action", given(act.UnpauseContainer, container_id="c"), late=True),
     "Containers.logs": Case("action", CAPTURE, late=True),
+    "Containers.follow_logs": Case("check logs"),
+    "LogStream.read": Case("inside"),
+    "LogStream.close": Case("inside"),
     "Containers.usage": Case("check resources", blind),
+    "Containers.limit_memory": Case(
+        "action", given(act.RestoreMemory, container_id="c", memory=2**26, swap=2**26), late=True
+    ),
     "Containers.networks": Case("action", given(act.FindNetworks, container_id="c"), late=True),
     "Containers.disconnect": Case("action", given(act.Isolate, container_id="c", networks=("plant",)), late=True),
     "Containers.connect": Case(
         "action", given(act.Rejoin, container_id="c", networks=(Endpoint(network="other"),)), late=True
     ),
+    "Containers.execute": Case("inside"),
+    "Containers.remove": Case("action", PRUNE["containers"], late=True),
+    "Containers.prune_images": Case("action", PRUNE["images"], late=True),
     "Containers.events": Case(f"thread {EVENTS}"),
     "Containers.close_events": Case(f"thread {RECONCILE}", away),
     "Containers.close": Case("end", stop, late=True),
     "Host.sample": Case("check host"),
     "Host.disk": Case("check disk"),
+    "Host.remove_files": Case("action", PRUNE["logs"], late=True),
     "Host.usage": Case("check resources"),
     "Prober.http": Case("check probe"),
     "Prober.tcp": Case("check dependency"),
@@ -174,6 +187,8 @@ CASES: dict[str, Case] = {
     "Artifacts.back_up": artifact(act.BackUpArtifact, container_id="c", current=""),
     "Artifacts.place": artifact(act.PlaceArtifact, container_id="c", digest="d", previous=""),
     "Artifacts.smoke": artifact(act.SmokeTest, digest="d", url="http://127.0.0.1:1"),
+    "Artifacts.spoil": artifact(act.SpoilModel, digest="d"),
+    "Artifacts.forget": artifact(act.ForgetModel, digest="", current="d"),
     "Artifacts.tidy": artifact(act.TidyArtifacts, pinned=()),
     "OwnConfig.reload": Case("action", given(act.ReloadConfig), late=True),
     "OwnConfig.check": Case("action", given(act.CheckConfig, text="{}"), late=True),
@@ -187,6 +202,15 @@ CASES: dict[str, Case] = {
     "EvidenceStore.save": Case("action", CAPTURE, late=True),
     "EvidenceStore.settle": Case("afterwards", CAPTURE, late=True),
     "EvidenceStore.read": Case("action", given(act.ReadOut, what="evidence", which="r"), late=True),
+    "EvidenceStore.read_incident": Case(
+        "action", given(act.ReadOut, what="evidence", incident="INC-2026-01-02-001"), late=True
+    ),
+    "EvidenceStore.prune": Case("action", PRUNE["evidence"], late=True),
+    "DataBackups.back_up": Case("action", given(act.BackUpData, "another" + DATA_SIDE, **DATA), late=True),
+    "DataBackups.restore": Case("action", given(act.RestoreData, "another" + DATA_SIDE, **DATA), late=True),
+    "DataBackups.listing": Case("action", given(act.ReadOut, what="backups", app="a"), late=True),
+    "DataBackups.prune": Case("action", given(act.PruneDisk, what=("backups",)), late=True),
+    "Readings.moment": Case("action", CAPTURE, late=True),
     "Readings.status": Case("action", given(act.ReadOut, what="status"), late=True),
     "Readings.report": Case("action", given(act.ReadOut, what="report", since=60.0), late=True),
     "Notifier.ready": Case("start"),
@@ -208,6 +232,8 @@ CASES: dict[str, Case] = {
     "Store.forget_retained_acks": OUT,
     "Store.give_up": OUT,
     "Store.spool": Case("reader", ask("/v1/status"), late=True),
+    "History.rollups": Case("reader", ask("/v1/rollups"), late=True),
+    "Store.log": Case("reader", ask("/v1/log?since=0"), late=True),
     "Store.history": Case("reader", ask("/v1/events?since=0"), late=True),
     "Store.close": Case("end", stop, late=True),
     "Broker.start": Case("start"),

@@ -12,7 +12,23 @@ from pathlib import Path
 
 from tests.fixtures.engine import Engine
 
-from . import bundles, cost, deploy, device, drift, endurance, fleet, footprint, kills, orders, outbox, recovery, spool
+from . import (
+    bundles,
+    cost,
+    deploy,
+    device,
+    drift,
+    endurance,
+    fleet,
+    footprint,
+    history,
+    kills,
+    orders,
+    outbox,
+    recovery,
+    review,
+    spool,
+)
 from .measure import Figure, show
 
 Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
@@ -42,6 +58,8 @@ BENCHES: dict[str, Bench] = {
     "flood": lambda e, f, a: orders.flood(e, f, max(5, a.count // 2)),
     "fleet": lambda e, f, a: fleet.console(f, 2000, random.Random(a.seed)),
     "drift": lambda e, f, a: drift.drift(e, f, a.seed),
+    "report": lambda e, f, a: review.report(e, f, max(3, a.count // 4), random.Random(a.seed)),
+    "history": lambda e, f, a: history.history(f, a.seed),
     "engine": lambda e, f, a: [recovery.engine_outage(e, f, 30.0)],
 }
 

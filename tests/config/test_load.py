@@ -176,6 +176,30 @@ def test_named_files_are_looked_for_when_asked(load_text: Load, tmp_path: Path) 
     assert problems[0].value == repr(str(tmp_path / "missing"))
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("0123456789abcdef", ""), ("0123456789abcdef\n", ""), ("0123456789abcdef\r\n", ""), ("x" * 512, ""),
+        ("", "holds no token"), ("short", "holds no token"), ("0123456789 abcdef", "holds no token"),
+        ("0123456789abcdef\nmore", "holds no token"), ("0123456789abcdeü", "holds no token"), ("x" * 513, "holds no"),
+        ("0123456789abcdef\x00", "holds no token"),
+    ],
+)  # fmt: skip
+def test_the_token_of_the_page_must_be_one(load_text: Load, tmp_path: Path, content: str, reason: str) -> None:
+    (tmp_path / "token").write_text(content, newline="")
+    problems = check_files(load_text("http: {listen: '0.0.0.0:9108', token_file: token}"))
+    assert [problem.key for problem in problems] == (["http.token_file"] if reason else [])
+    assert all(
+        (problem.reason.startswith(reason) and content not in str(problem)) or not content for problem in problems
+    )
+
+
+def test_a_token_in_a_pipe_does_not_hold_anything_up(load_text: Load, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "token")
+    problems = check_files(load_text("http: {token_file: token}"))
+    assert problems[0].reason.startswith("holds no token")
+
+
 def test_rendering() -> None:
     problem = Problem(file="e.yaml", line=3, column=1, key="a.b", value="'x'", reason="is bad", hint="do so")
     assert render([problem, Problem(file="e.yaml", reason="is gone")]) == (

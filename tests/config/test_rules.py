@@ -11,6 +11,8 @@ RULES = [
     ("host: {memory: {critical: 80%}}", "host.memory.critical", "warn (80%) must be less than critical (80%)"),
     ("host: {disk: {critical: 50%}}", "host.disk.critical", "warn (80%) must be less than critical (50%)"),
     ("host: {temperature: {warn: 90}}", "host.temperature.warn", "warn (90) must be less than critical (85)"),
+    ("http: {listen: '0.0.0.0:9108'}", "http.listen", "is open to other machines, and no token is asked for"),
+    ("http: {listen: 'press-7:9108', token_file: ''}", "http.token_file", "is empty"),
     ("host: {disk: {paths: [x]}}", "host.disk.paths", "holds a path that does not begin with /"),
     ("host: {disk: {paths: [/, /]}}", "host.disk.paths", "names a path twice"),
     ("apps: {a: {memory: {warn: 99%}}}", "apps.a.memory.warn", "warn (99%) must be less than critical (95%)"),
@@ -52,6 +54,9 @@ RULES = [
      "password and password_file are both given"),
     ("mqtt: {url: mqtts://b, cert_file: x}", "mqtt.cert_file", "needs key_file beside it"),
     ("mqtt: {url: mqtts://b, key_file: x}", "mqtt.key_file", "needs cert_file beside it"),
+    ("incidents: {severity: {AppDwon: P0}}", "incidents.severity.AppDwon", "there is no alert of this name"),
+    ("incidents: {respond: {P1: 9h}}", "incidents.respond.P1", "respond (9h) may not be longer than resolve (8h)"),
+    ("incidents: {severity: {AppDown: P4}}", "incidents.severity.AppDown", "is not one of P0, P1, P2, P3"),
     ("mqtt: {url: mqtt://b, ca_file: x}", "mqtt.ca_file", "has no effect with mqtt://"),
 ]  # fmt: skip
 

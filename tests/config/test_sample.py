@@ -12,7 +12,7 @@ import pytest
 from edged.config import Key, check_files, format_duration, format_share, format_size, keys, load
 from edged.config.document import parse
 from edged.config.schema import matches
-from edged.config.tree import Entry, Table
+from edged.config.tree import Entry, Items, Table
 
 SAMPLE = Path(__file__).resolve().parents[2] / "config" / "edged.yaml"
 TEXT = SAMPLE.read_text()
@@ -27,6 +27,10 @@ def _paths(table: Table, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], En
         found[(*path, entry.key)] = entry
         if isinstance(entry.value, Table):
             found.update(_paths(entry.value, (*path, entry.key)))
+        if isinstance(entry.value, Items):
+            for number, item in enumerate(entry.value.items):
+                if isinstance(item, Table):
+                    found.update(_paths(item, (*path, entry.key, str(number))))
     return found
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from edged.vocabulary import facts
 
 from .faults import APPS, NAMES, Faults, make
+from .incident_keeper import IncidentKeeper
 from .invariants import Keeper
 from .world import World
 
@@ -24,6 +25,7 @@ class Chaos(Faults):
         self.world = world = make(seed)
         self.rng = random.Random(seed)
         self.keeper = Keeper(world, thorough=thorough)
+        self.incidents = IncidentKeeper(world)
         self.heard = []
         world.watchers.append(self.hear)
         world.every(LIST_EVERY, world.list_soon)
@@ -103,6 +105,7 @@ class Chaos(Faults):
         world.run(2000.0)
         assert not world.firing(), world.firing()
         assert not world.state.commands
+        self.incidents.all_closed()
         for name in NAMES:
             self.keeper.check_episodes(name)
 

@@ -87,7 +87,7 @@ class Keeper:
 
     def check_action(self, action: act.Action) -> None:
         world, name = self.world, action.subject
-        if isinstance(action, act.CaptureEvidence | act.RestartEngine):
+        if isinstance(action, act.CaptureEvidence | act.RestartEngine | act.PruneDisk):
             return
         assert world.state.engine.up, f"{action} while the engine is down"
         app = world.state.apps.get(name)
@@ -102,7 +102,9 @@ class Keeper:
             return
         assert app.kept.maintenance is None or world.now >= app.kept.maintenance.until, f"{action} in maintenance"
         assert app.config.restart.enabled or isinstance(action, act.UnpauseContainer), f"{action}: only observed"
-        assert app.kept.stopped is None, f"{action}: stopped on purpose"
+        by = app.kept.stopped.by if app.kept.stopped is not None else ""
+        by_runbook = isinstance(action, act.StopContainer) and "runbook" in by
+        assert app.kept.stopped is None or by_runbook, f"{action}: stopped on purpose"
         if name in world.boxes and world.boxes[name].up:
             self.started(name)  # Docker started it, as it does at its own start.
         assert name not in self.stopped, f"{action}: a person stopped it"

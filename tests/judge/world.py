@@ -159,6 +159,7 @@ class World(Dockerd):
 
     def begin(self, *, rebooted: bool = False, end: str = "first") -> None:
         """edged starts."""
+        cut_short = list(self.intents.values())
         missed = [] if rebooted else [(at, fact) for at, fact in self.past if at >= self.seen_until - 1.0]
         self.boot += 1
         self.generation += 1
@@ -169,9 +170,9 @@ class World(Dockerd):
         self.busy = {}
         self.feed(facts.Started(at=self.now, boot=self.boot, version="1", host_rebooted=rebooted, previous_end=end))
         self.feed(facts.ConfigLoaded(at=self.now, digest="d", path="p"))
-        for action in list(self.intents.values()):
+        for action in cut_short:
             self.feed(self.ended(action, "edged ended while it was under way", result={"code": "interrupted"}))
-        self.intents = {}
+        self.intents = {i: a for i, a in self.intents.items() if a not in cut_short}
         if self.list_first or not self.engine_up or self.hangs:
             self.engine_seen()
         for at, fact in missed:
@@ -194,7 +195,7 @@ class World(Dockerd):
         self.feed(facts.ConfigLoaded(at=self.now, digest="e", path="p", changed=changed))
         return self
 
-    def command(self, kind: str, *, identity: str = "", **args: Any) -> Self:
+    def command(self, kind: str, /, *, identity: str = "", **args: Any) -> Self:
         self.commands += 1
         identity = identity or f"c{self.commands}"
         fact = facts.CommandReceived(at=self.now, id=identity, type=kind, args=args, origin="local:uid=1(ann)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from edged.report import journal
 from edged.vocabulary import events as ev
 from edged.vocabulary.drift import DriftFeature
+from edged.vocabulary.runbooks import Past
 
 FILL: dict[str, Any] = {
     "severity": "critical",
@@ -18,8 +19,12 @@ FILL: dict[str, Any] = {
     "new": "healthy",
     "status": "succeeded",
     "by": "edged",
+    "kind": "kill",
     "state": "undone",
     "change": "added",
+    "what": "severity",
+    "why": "respond",
+    "verdict": "attention",
     "top": (DriftFeature(name="f", direction="up", why="w", psi=1.0, before=(0.5, 0.5), after=(0.1, 0.9)),),
 }
 
@@ -34,6 +39,10 @@ def example(kind: type[ev.Event]) -> ev.Event:
             "float": 3.5,
             "bool": True,
         }.get(getattr(field.type, "__name__", ""), ("one",) if "tuple" in str(field.type) else None)
+        if "Past" in str(field.type):
+            values[field.name] = (Past(step="start", result="done"),)
+        if values[field.name] is None and get_origin(field.type) is Literal:
+            values[field.name] = get_args(field.type)[0]
         if values[field.name] is None:
             del values[field.name]
     return kind(**values)

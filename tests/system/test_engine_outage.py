@@ -87,3 +87,20 @@ def test_an_engine_that_is_killed_stops_what_it_finds_and_that_is_nobodys_wish(e
     assert engine.pid("plain") > 0
     assert daemon.app("plain")["recovery"]["budget_used"] == 0
     assert daemon.app("mine")["state"] == "stopped"
+
+
+def test_nor_is_it_when_edged_was_away_meanwhile(engine: Engine, edged: Make) -> None:
+    for name in ("plain", "other", "mine"):
+        engine.run(name)
+    daemon = edged({"apps": {"plain": QUICK, "other": QUICK, "mine": QUICK}}).start()
+    for name in ("plain", "other", "mine"):
+        daemon.wait_state(name, "healthy")
+    engine.client.stop("mine", timeout=1)
+    daemon.wait_state("mine", "stopped")
+    daemon.kill()
+    engine.crash()
+    engine.start()
+    daemon.start()
+    for name in ("plain", "other"):
+        daemon.wait_state(name, "healthy", 20.0)
+    assert daemon.app("mine")["state"] == "stopped"

@@ -56,6 +56,14 @@ def test_a_life_with_edged(machine: Machine, engine: Engine, checkout: Checkout)
         time.sleep(0.1)
     assert "edged 0.9.0 online" in first.stdout
 
+    # The weekly check is planned, and its unit may do what it has to.
+    assert machine.show("ActiveState", "edged-report.timer") == "active"
+    checked = machine.run("systemctl start edged-report.service")
+    assert checked.returncode == 0, machine.journal("edged-report.service")
+    files = machine.sh("ls /var/lib/edged/reports").split()
+    assert sorted(name.rpartition(".")[2] for name in files) == ["html", "json", "txt"], files
+    assert "APPS" in machine.sh("cat /var/lib/edged/reports/*.txt")
+
     # Again: nothing changes.
     before, pid = fingerprint(machine), machine.show("MainPID")
     again = checkout.run("scripts/install")

@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import IO, Literal, cast
 
@@ -111,15 +111,31 @@ class Inside:
             return
         if found.kind == "folder":
             raise ArtifactError("path_kind", f"{path} in the container is a folder now; it was left alone")
+        self.clear(name, path)
+
+    def clear(self, name: str, path: str) -> None:
+        """Removes whatever is there, a folder with all that is in it."""
         folder, base = posixpath.split(path)
         with step(name), suppress(Refused):
             self._containers.put_archive(self._id, folder, write([Entry(base, 0o644, 0, 0, link=base)]), self._left())
         if self.look(path) is not None:
             raise ArtifactError("in_the_way", f"{path} in the container cannot be removed; is it a mount of its own?")
 
+    def stream(self, path: str, max_bytes: int) -> Generator[bytes, None, None]:
+        """A file or a folder with all in it, as the engine's tar."""
+        return self._containers.get_archive(self._id, path, max_bytes, self._left())
+
+    def unpack(self, name: str, folder: str, tar: Iterator[bytes]) -> None:
+        """Unpacks a whole tar into a folder, as the step ``name``."""
+        with step(name):
+            self._send_tar(folder, tar)
+
     def _send(self, folder: str, entries: list[Entry]) -> None:
+        self._send_tar(folder, write(entries))
+
+    def _send_tar(self, folder: str, tar: Iterator[bytes]) -> None:
         try:
-            self._containers.put_archive(self._id, folder, write(entries), self._left())
+            self._containers.put_archive(self._id, folder, tar, self._left())
         except NotFound as error:
             raise ArtifactError(
                 "no_folder",

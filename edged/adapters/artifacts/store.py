@@ -16,7 +16,7 @@ from ...config.problem import ConfigError
 from ...ports import ArtifactError, Containers, ModelRuntime, StorageError
 from ...vocabulary.actions import Where
 from ..incoming import Incoming
-from . import backup, copy, links, mount, recording, slots, staging, tidying, trying
+from . import backup, copy, links, mount, recording, slots, spoiling, staging, tidying, trying
 from .container import Inside
 from .content import Content, as_file
 from .layout import PREFIX, Home, hexed, home, prepare
@@ -141,6 +141,15 @@ class ArtifactStore:
             begun = time.monotonic()
             samples = self._try_app(test, url, timeout)
             return {"samples": samples, "seconds": (time.monotonic() - begun) / samples}
+
+    def spoil(self, app: str, where: Where, digest: str) -> dict[str, Any]:
+        with self._home(app, where) as place:
+            return {"digest": PREFIX + spoiling.spoil(place, hexed(digest))}
+
+    def forget(self, app: str, where: Where, digest: str, current: str) -> dict[str, Any]:
+        with self._home(app, where) as place:
+            made = hexed(digest) if digest else ""
+            return spoiling.forget(place, made, hexed(current), linked=where.delivery == "mount")
 
     def tidy(self, app: str, where: Where, pinned: Sequence[str], deployment: str) -> dict[str, Any]:
         with self._home(app, where) as place:

@@ -16,8 +16,11 @@ from ...vocabulary.trust import Role
 from ..answer import accepted, bounded_args, rejected
 from ..outcome import Judgement, View
 from .alert_ack import AckArgs, acknowledge
+from .data import RestoreArgs, back_up, list_backups
+from .data import restore as restore_data
 from .deploy import BackArgs, DeployArgs, cancel, deploy_config, deploy_model, roll_back_config, roll_back_model
 from .drift import ResetArgs, reset
+from .drill import DrillArgs, run_drill
 from .evidence_get import EvidenceArgs, evidence_get
 from .incident_note import NoteArgs, take_note
 from .isolate import IsolateArgs, isolate
@@ -27,6 +30,7 @@ from .maintenance import MaintenanceArgs, set_maintenance
 from .own_config import ApplyArgs, ReloadArgs, apply_config, reload_config
 from .power import AppArgs, restart, start, stop
 from .report_get import ReportArgs, report_get
+from .report_tell import TellArgs, tell
 from .status_get import StatusArgs, status_get
 
 
@@ -44,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "status.get": Command(StatusArgs, status_get, "viewer"),
     "logs.get": Command(LogsArgs, logs_get, "viewer"),
     "evidence.get": Command(EvidenceArgs, evidence_get, "viewer"),
+    "report.tell": Command(TellArgs, tell, "operator"),
     "report.get": Command(ReportArgs, report_get, "viewer"),
     "restart": Command(AppArgs, restart, "operator"),
     "start": Command(AppArgs, start, "operator"),
@@ -52,11 +57,15 @@ COMMANDS: dict[str, Command] = {
     "incident.note": Command(NoteArgs, take_note, "operator"),
     "isolate": Command(IsolateArgs, isolate, "operator"),
     "maintenance.set": Command(MaintenanceArgs, set_maintenance, "operator"),
+    "data.list": Command(AppArgs, list_backups, "viewer"),
+    "data.backup": Command(AppArgs, back_up, "operator"),
+    "data.restore": Command(RestoreArgs, restore_data, "operator"),
     "model.deploy": Command(DeployArgs, deploy_model, "deployer"),
     "model.rollback": Command(BackArgs, roll_back_model, "deployer"),
     "config.deploy": Command(DeployArgs, deploy_config, "deployer"),
     "config.rollback": Command(BackArgs, roll_back_config, "deployer"),
     "deploy.cancel": Command(BackArgs, cancel, "deployer"),
+    "drill.run": Command(DrillArgs, run_drill, "deployer"),
     "drift.reset": Command(ResetArgs, reset, "operator"),
     "key.add": Command(AddArgs, add, "admin"),
     "key.revoke": Command(RevokeArgs, revoke, "admin"),

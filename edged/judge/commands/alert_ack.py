@@ -1,4 +1,7 @@
-"""``alert.ack``: a person has seen an alert and takes care. It stays on the board until its cause is gone."""
+"""``alert.ack``: a person has seen an alert, or all of an incident, and takes care.
+
+It stays on the board until its cause is gone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from ...vocabulary.events import AlertAcknowledged
+from ...vocabulary.events import AlertAcknowledged, Event
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import Acknowledged, Alert, State
 from ..answer import done, rejected
@@ -19,14 +22,21 @@ HOST, ENGINE = "host", "engine"
 
 
 class AckArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
-    subject: Annotated[str, Meta(min_length=1, max_length=1024)]
+    name: Annotated[str, Meta(max_length=128)] = ""
+    subject: Annotated[str, Meta(max_length=1024)] = ""
     """App, dependency, ``host``, ``engine``, or what else the alert is about."""
+    incident: Annotated[str, Meta(max_length=64)] = ""
+    """Instead of the two: all alerts of it that fire."""
     note: Annotated[str, Meta(max_length=500)] = ""
 
 
 def acknowledge(args: AckArgs, fact: CommandReceived, view: View) -> Judgement:
     state = view.state
+    if bool(args.incident) == bool(args.name) or bool(args.name) != bool(args.subject):
+        why = "say which alert: name=NAME subject=SUBJECT; or incident=ID for all of an incident"
+        return Judgement(state, events=(rejected(fact, "edged", "bad_arguments", why),))
+    if args.incident:
+        return _all_of_it(args, fact, view)
     seen = Acknowledged(by=fact.origin, at=view.now, note=args.note)
     new, alert = _marked(state, args.name, args.subject, seen)
     if alert is None or alert.severity is None:
@@ -37,6 +47,29 @@ def acknowledge(args: AckArgs, fact: CommandReceived, view: View) -> Judgement:
     )
     answer = done(fact, args.subject, f"{args.name} of {args.subject} is acknowledged until it clears or becomes worse")
     return Judgement(new, events=(told, answer))
+
+
+def _all_of_it(args: AckArgs, fact: CommandReceived, view: View) -> Judgement:
+    """Every alert of the incident that fires."""
+    state, incident = view.state, view.state.incidents.open.get(args.incident)
+    if incident is None:
+        why = f"there is no open incident {args.incident}: edged incidents shows which are"
+        return Judgement(state, events=(rejected(fact, "edged", "not_open", why),))
+    seen = Acknowledged(by=fact.origin, at=view.now, note=args.note)
+    events = list[Event]()
+    for one in incident.firing:
+        state, alert = _marked(state, one.name, one.subject, seen)
+        if alert is not None and alert.severity is not None:
+            told = AlertAcknowledged(
+                subject=one.subject, name=one.name, severity=alert.severity, by=fact.origin, note=args.note
+            )
+            events.append(told)
+    if not events:
+        why = f"all alerts of {args.incident} are clear already; it closes by itself"
+        return Judgement(view.state, events=(rejected(fact, "edged", "not_firing", why),))
+    many = f"{len(events)} alerts of it are" if len(events) > 1 else "its alert is"
+    answer = done(fact, incident.cause, f"{incident.id} is acknowledged: {many}, until cleared or worse")
+    return Judgement(state, events=(*events, answer))
 
 
 def _marked(state: State, name: str, subject: str, seen: Acknowledged) -> tuple[State, Alert | None]:

@@ -106,6 +106,8 @@ def _refused(app: AppState, kind: Kind, view: View) -> tuple[str, str] | None:
             "not_configured",
             f"the configuration of {app.name} has no `{key}:`, so edged does not know where it goes",
         )
+    if app.kept.drill is not None:
+        return "busy", f"the drill {app.kept.drill.kind} of {app.name} is under way: try again when it is over"
     if app.kept.stopped is not None:
         return "app_stopped", f"{app.name} was stopped on purpose: start it first, so that the new one can be tried"
     if app.container is None and view.state.engine.listed:

@@ -63,6 +63,8 @@ def _refused(app: AppState, undo: bool, view: View) -> tuple[str, str] | None:
     busy = app.kept.recovery.phase in ("capturing", "acting") or isolation.under_way(app)
     if busy or (known is not None and known.command):
         return "busy", f"{name} is just being acted upon; try again in a moment"
+    if app.kept.data.restoring is not None:
+        return "busy", f"{name} stays as it is: {app.kept.data.holds}"
     if app.kept.deployment is not None and app.kept.deployment.phase in TOUCHING:
         return "busy", f"a deployment of {name} is under way ({app.kept.deployment.phase})"
     return None

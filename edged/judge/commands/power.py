@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import AppState, CommandState, Stopped
-from .. import isolation
+from .. import drilled, isolation
 from ..answer import accepted, rejected
 from ..outcome import Judgement, View
 from ..recovery import begin_command
@@ -72,8 +72,12 @@ def _refused(app: AppState, remedy: str, view: View) -> tuple[str, str] | None:
     if app.container is None:
         return "no_container", f"{app.name} has no container: create it first (edged never creates containers)"
     # While an attempt of edged's own is only being verified nothing is under way, and a person comes first.
+    if drilled.acting(app):
+        return "busy", f"a step of a drill of {app.name} is just being carried out: try again in a moment"
     if isolation.under_way(app):
         return "busy", f"{app.name} is just being isolated, or connected again"
+    if app.kept.data.restoring is not None:
+        return "busy", f"{app.name} stays as it is: {app.kept.data.holds}"
     if recovery.phase in ("capturing", "acting") or recovery.command:
         return "busy", f"{app.name} is just being {DOING.get(recovery.remedy, 'acted upon')}"
     if app.container.status == "removing" or (remedy != "stop" and app.container.status == "restarting"):

@@ -1,0 +1,178 @@
+"""``edged report``: the weekly check and the monthly review."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from . import FAILED, OK, USAGE, Failure
+from .client import command, get, request, socket_argument
+
+FORMATS = ("text", "json", "html", "markdown")
+LONGEST = 366 * 86400.0
+MINUTES_BACK = 8 * 86400.0
+
+
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    parser.add_argument("--since", default="7d", metavar="TIME", help="how far back (default 7d; 30d for the month)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="into this file, and the verdict to the terminal")
+    parser.add_argument(
+        "--publish", action="store_true", help="have the daemon tell the verdict as an event, over MQTT too"
+    )
+    socket_argument(parser)
+    parser.epilog = (
+        "examples: edged report\n"
+        "          edged report --since 30d --format html -o review.html\n"
+        "exit code: 0 nothing needs attention, 1 something does"
+    )
+
+
+def main(args: argparse.Namespace, verb: str) -> int:
+    from ..config.units import parse_duration
+    from ..review.build import review
+    from ..review.document import document
+
+    try:
+        since = parse_duration(args.since)
+    except ValueError as error:
+        raise Failure(USAGE, f"--since: {error}") from None
+    if not 60.0 <= since <= LONGEST:
+        raise Failure(USAGE, "--since must be within 1m and 366d")
+    _first_to_go()
+    made = review(gather(args.socket, since))
+    page = document(made)
+    if args.output is None:
+        print(rendered(args.format, made, page), end="")
+    else:
+        _write(Path(args.output), rendered(args.format, made, page))
+        print(f"{'OK' if made['verdict'] == 'ok' else 'ATTENTION'}: {page.lead}; all of it is in {args.output}")
+    if args.publish:
+        publish(args.socket, made)
+    return OK if made["verdict"] == "ok" else FAILED
+
+
+def gather(socket: str | None, seconds: float) -> Any:
+    """Asks the daemon for all that a review is made from. Raises ``Failure``."""
+    from ..ports.history import HOUR, MINUTE, Series
+    from ..review.advising import limit
+    from ..review.material import Material, told
+
+    status = get(socket, "/v1/status")
+    until = time.time()
+    since = until - seconds
+    states = {name: app["state"] for name, app in status["apps"].items()}
+
+    def series(path: str) -> tuple[Series, ...]:
+        body = b"".join(request(socket, "GET", f"/v1/rollups?since={since - HOUR}&{path}"))
+        return tuple(msgspec.json.decode(body, type=list[Series]))
+
+    told_limits = get(socket, "/v1/limits")
+    advisable = tuple(limit(one) for one in told_limits["advisable"])
+    try:
+        happened = told(events(socket, since), since, until, states)
+        # Minutes are many, and of use only where an alert fired; and they are not kept for longer.
+        fired = {(one.name, one.subject) for one in happened.firings}
+        minutes: list[Series] = []
+        for one in advisable:
+            if (one.alert, one.subject) in fired and seconds <= MINUTES_BACK:
+                minutes += series(f"step={MINUTE}&subject={quote(one.subject, safe='')}&metric={one.metric}")
+        return Material(
+            since=since,
+            until=until,
+            status=status,
+            told=happened,
+            hours=series(f"step={HOUR}"),
+            minutes=tuple(minutes),
+            incidents=get(socket, f"/v1/incidents?since={since}"),
+            audit=audit(socket),
+            limits=told_limits["in_force"],
+            advisable=advisable,
+        )
+    except ValueError as error:
+        raise Failure(FAILED, f"the daemon's answer cannot be read: {error}") from None
+
+
+def events(socket: str | None, since: float) -> Iterator[bytes]:
+    """Every event since then, in pages."""
+    after = 0
+    while True:
+        line = b""
+        for line in request(socket, "GET", f"/v1/log?after={after}&since={since}"):
+            yield line
+        if not line:
+            return
+        after = int(msgspec.json.decode(line)["sequence"])
+
+
+def audit(socket: str | None) -> dict[str, Any]:
+    from ..audit import Span, parse_line, verify
+    from .audit import PAGE
+
+    def parts() -> Iterator[Any]:
+        after = 0
+        while True:
+            count = 0
+            for line in request(socket, "GET", f"/v1/audit?after={after}&limit={PAGE}"):
+                part = parse_line(line)
+                yield part
+                if not isinstance(part, Span):
+                    after, count = part.number, count + 1
+            if count < PAGE:
+                return
+
+    verdict = verify(parts())
+    return {
+        "ok": verdict.ok,
+        "records": verdict.count,
+        "head": verdict.head.short,
+        "faults": [f"record {fault.number}: {fault.what}" for fault in verdict.faults[:5]],
+    }
+
+
+def rendered(kind: str, made: dict[str, Any], page: Any) -> str:
+    if kind == "json":
+        return msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
+    if kind == "html":
+        from ..review.html import html
+
+        return html(page)
+    from ..review.plain import markdown, text
+
+    return markdown(page) if kind == "markdown" else text(page)
+
+
+def publish(socket: str | None, made: dict[str, Any]) -> None:
+    told = {
+        "verdict": made["verdict"],
+        "seconds": float(made["seconds"]),
+        "findings": [f"{one['subject']}: {one['text']}"[:300] for one in made["findings"]][:20],
+    }
+    answers = list(command(socket, "report.tell", told))
+    if not answers or answers[-1]["status"] != "succeeded":
+        why = answers[-1]["message"] if answers else "no answer"
+        raise Failure(FAILED, f"the verdict was not told: {why}")
+    print("the daemon tells it", file=sys.stderr)
+
+
+def _first_to_go() -> None:
+    """When memory is short: a report can be made again."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _write(path: Path, text: str) -> None:
+    from ..adapters.atomic import write_atomic
+
+    try:
+        write_atomic(path, text.encode(), 0o640)
+    except OSError as error:
+        raise Failure(FAILED, f"cannot write {path}: {error.strerror or error}") from None

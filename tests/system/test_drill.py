@@ -1,0 +1,137 @@
+"""Drills on a real engine: what is done to a container, what edged measures, and that nothing of it is left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.broker import free_port
+from tests.fixtures.edged import Edged
+from tests.fixtures.engine import REPO, Engine
+from tests.fixtures.models import bundle
+
+pytestmark = pytest.mark.engine
+Make = Callable[..., Edged]
+APP = REPO / "edged" / "demo" / "inference_app.py"
+QUICK = {"backoff": "100ms", "max_backoff": "500ms", "stop_timeout": "1s", "policy_grace": "1s", "budget": 1}
+LIMIT = 512 * 2**20
+HUNGRY = """
+import http.server, sys
+kept = []
+class App(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        kept.append(bytearray(64 * 1024)); del kept[400:]
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *args): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
+"""
+
+
+def verb(daemon: Edged, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edged", *words, "--socket", daemon.socket],
+        capture_output=True, text=True, timeout=100.0, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def daemon(engine: Engine, edged: Make) -> Edged:
+    """Watches an app that answers its health check and asks for some memory each time."""
+    port = free_port()
+    engine.run_python("worker", HUNGRY, str(port), mem_limit=LIMIT)
+    health = {"http": f"http://127.0.0.1:{port}/", "every": "200ms", "timeout": "200ms", "failures": 2,
+              "start_period": "5s"}  # fmt: skip
+    made = edged({"apps": {"worker": {"health": health, "restart": QUICK}}, "sampling": {"every": "500ms"}}).start()
+    made.wait_state("worker", "healthy")
+    return made
+
+
+def drilled(daemon: Edged, kind: str) -> dict[str, Any]:
+    """Exit code 0, phases in order, one final answer with both figures, and the event that tells the same."""
+    said = verb(daemon, "drill", "worker", kind, "--json")
+    answers = [json.loads(line) for line in said.stdout.splitlines()]
+    assert said.returncode == 0, (said, daemon.text()[-3000:])
+    assert [a["status"] for a in answers].count("succeeded") == 1 and answers[-1]["status"] == "succeeded"
+    progress = [a["result"]["progress"] for a in answers if a["status"] == "running"]
+    assert progress == sorted(progress) and len(progress) >= 2
+    told: dict[str, Any] = daemon.events("drill.ended")[-1]["data"]
+    assert told["ok"] and told["kind"] == kind
+    assert 0.0 <= told["detection_seconds"] <= told["recovery_seconds"] == answers[-1]["result"]["recovery_seconds"]
+    recovery = daemon.app("worker")["recovery"]
+    assert daemon.app("worker")["state"] == "healthy" and recovery["budget_used"] == 0, recovery
+    assert daemon.app("worker")["drill"] is None
+    return told
+
+
+def test_kill_hang_unhealthy_and_oom(engine: Engine, daemon: Edged) -> None:
+    assert drilled(daemon, "kill")["detection_seconds"] < 1.0
+    assert drilled(daemon, "hang")["detection_seconds"] > 0.2
+    assert drilled(daemon, "unhealthy")["detection_seconds"] > 0.1
+    daemon.wait(lambda: daemon.app("worker")["memory_bytes"], 10.0, "its memory is measured")
+    drilled(daemon, "oom")
+    assert engine.inspect("worker")["HostConfig"]["Memory"] == LIMIT
+    captured = [e for e in daemon.events("action.ended") if e["data"]["action"] == "CaptureEvidence"]
+    assert len(captured) == 4 and len(daemon.events("drill.started")) == 4
+    listed = verb(daemon, "drill")
+    assert listed.returncode == 0 and listed.stdout.count("noticed after") == 4, listed
+    assert verb(daemon, "drill", "worker", "bad-model").returncode == 3
+
+
+def test_edged_is_killed_in_the_middle_and_the_frozen_process_goes_on(engine: Engine, daemon: Edged) -> None:
+    daemon.command("maintenance.set", app="worker", on=True, seconds=60.0, why="test")
+    assert verb(daemon, "drill", "worker", "hang").returncode == 3
+    daemon.command("maintenance.set", app="worker", on=False)
+    pid = engine.pid("worker")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "edged", "drill", "worker", "hang", "--socket", daemon.socket],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    daemon.wait(lambda: _state(pid) == "T", 10.0, "it is frozen")
+    assert daemon.app("worker")["drill"]["kind"] == "hang"
+    daemon.kill()
+    daemon.start()
+    assert running.wait(30.0) == 1, "whoever follows it hears the end from the next run"
+    told = daemon.wait_event("drill.ended")["data"]
+    assert told["code"] == "interrupted" and not told["ok"]
+    daemon.wait_state("worker", "healthy")
+    assert _state(engine.pid("worker")) != "T"
+    answers = [e for e in daemon.events("command.answered") if e["data"]["command"] == "drill.run"]
+    assert [a["data"]["status"] for a in answers].count("failed") == 1
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+
+
+def test_a_spoiled_model_is_refused_and_the_one_in_place_stays(engine: Engine, edged: Make, tmp_path: Path) -> None:
+    port = free_port()
+    page = f"http://127.0.0.1:{port}"
+    model = {"path": "/models", "gate": {"window": "1s", "min_samples": 1}, "reload": "restart"}
+    health = {"http": f"{page}/health", "every": "200ms", "timeout": "200ms", "start_period": "10s"}
+    daemon = edged({"apps": {"worker": {"health": health, "model": model, "restart": QUICK}}})
+    folder = daemon.state / "models" / "worker"
+    folder.mkdir(parents=True)
+    daemon.state.chmod(0o755)
+    engine.run_python(
+        "worker", APP, "--port", str(port), "--model", "/models/current", mounts=[f"{folder}:/models:ro"]
+    )  # fmt: skip
+    daemon.start()
+    said = verb(daemon, "deploy", "worker", str(bundle(tmp_path, 1)))
+    assert said.returncode == 0, (said, daemon.text()[-2000:])
+    daemon.wait_state("worker", "healthy", 30.0)
+    daemon.wait(lambda: verb(daemon, "drill", "worker", "kill").returncode == 0, 40.0, "the deployment is over")
+    before, pid = (folder / "current").resolve(), engine.pid("worker")
+    told = drilled(daemon, "bad-model")
+    assert (folder / "current").resolve() == before and engine.pid("worker") == pid
+    assert sorted(p.name for p in (folder / "slots").iterdir()) == [before.name]
+    (refused,) = [e for e in daemon.events("deployment.changed") if e["data"]["new"] == "refused"]
+    assert refused["data"]["version"].endswith("-drill") and "golden" in refused["data"]["code"], (refused, told)
