@@ -29,7 +29,7 @@ from edged.vocabulary.facts import ContainerChanged
 from edged.vocabulary.isolation import Endpoint
 from edged.vocabulary.world import Container, Usage
 
-from ..fixtures.broker import free_port
+from ..fixtures.broker import PATIENCE, free_port
 
 LIMIT = 0.4
 """The service manager's, seconds."""
@@ -322,7 +322,7 @@ class Rig:
             self.wait(lambda before=before: self.daemon._turned > before, "a turn of the loop")  # type: ignore[misc]
 
     def wait(self, condition: Callable[[], Any], what: str, within: float = 10.0) -> Any:
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + PATIENCE * within
         while not (got := condition()):
             assert time.monotonic() < deadline, f"not in time: {what}"
             time.sleep(0.005)
