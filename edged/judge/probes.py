@@ -129,7 +129,7 @@ def check_failed(state: State, fact: CheckFailed, config: Config, now: float) ->
 
 def _about(state: State, fact: CheckFailed) -> AppState | None:
     """The app that the check is about: an inspection names the container."""
-    if fact.check in ("probe", "metrics", "smoke"):
+    if fact.check in ("probe", "metrics", "smoke", "inputs"):
         return state.apps.get(fact.subject)
     if fact.check != "containers":
         return None

@@ -79,7 +79,8 @@ class DriftState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rows: int = 0
     """Of this window so far."""
     seconds: float = 0.0
-    """They took."""
+    timed: int = 0
+    """These are the seconds that so many of the rows took; of others it is not known."""
     windows: int = 0
     """Full ones so far."""
     rate: float = 0.0

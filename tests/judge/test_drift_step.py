@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from edged.judge.drift.settings import Settings
 from edged.judge.drift.step import step
 from edged.judge.drift.verdict import Verdict, Verdicts
-from edged.vocabulary.drift import Batch
+from edged.vocabulary.drift import Batch, FeatureCounts, FeatureReference, Reference
 from edged.vocabulary.drift_state import DriftState, packed, unpacked
 from tests.evaluation.streams import MOVED, Device, noise, shifted
 
@@ -230,6 +230,45 @@ def test_another_rate_of_rows_and_new_columns_are_told() -> None:
     assert rig.verdicts.problems == ("fewer rows", "unknown column humidity")
     rig.calm(4000)
     assert "unknown column humidity" not in rig.verdicts.problems
+
+
+def test_a_burst_of_rows_is_not_what_is_usual_from_then_on() -> None:
+    rig = Rig()
+    rig.calm(20_000, each=1000)
+    values = noise(rig.device.rng, 1000, 0.0)
+    rig.feed(values, np.zeros_like(values, dtype=np.bool_), each=1000, seconds=1.0)
+    assert rig.verdicts.problems == ("more rows",)
+    assert 0.1 < rig.state.rate < 0.11
+    rig.calm(1000)
+    assert rig.verdicts.problems == ()
+
+
+def test_rows_of_which_nobody_knows_how_long_they_took_say_nothing_of_the_rate() -> None:
+    rig = Rig()
+    values = noise(rig.device.rng, 900, 0.0)
+    rig.feed(values, np.zeros_like(values, dtype=np.bool_), seconds=0.0)
+    rig.calm(2100)
+    assert rig.state.rate == pytest.approx(0.1) and rig.verdicts.problems == ()
+
+
+def test_another_rate_becomes_usual_in_time() -> None:
+    rig = Rig()
+    rig.calm(20_000, each=1000)
+    for _ in range(40):
+        values = noise(rig.device.rng, 1000, 0.0)
+        rig.feed(values, np.zeros_like(values, dtype=np.bool_), each=1000, seconds=2000.0)
+    assert rig.verdicts.problems == () and 0.4 < rig.state.rate <= 0.5
+
+
+@pytest.mark.parametrize("n", [500, 20_000])
+def test_a_constant_does_not_become_narrower_and_is_seen_when_it_moves(n: int) -> None:
+    one = FeatureReference(name="x", kind="numeric", edges=(1.0, 1.1), shares=(0.0, 1.0, 0.0), low=1.0, high=1.0, n=n)
+    reference, state = Reference(features=(one,), rows=n), DriftState()
+    for counts in ((0, 10, 0),) * 300 + ((0, 8, 2),):
+        counted = FeatureCounts(counts=tuple(100 * number for number in counts), runs=((*counts, 0),) * 100)
+        state, verdicts = step(state, reference, Batch(rows=1000, seconds=1e4, features={"x": counted}), SETTINGS, 0.0)
+        assert verdicts.drifted == (counts[2] > 0)
+    assert verdicts.features[0].direction in ("up", "wider")
 
 
 def test_a_feature_that_is_not_there_is_absent() -> None:

@@ -89,7 +89,10 @@ def look_out(reference: FeatureReference, shift: float) -> Look:
     def add(kind: str, place: int, after: tuple[float, ...]) -> None:
         weights = [log(b / a) for a, b in zip(before, after, strict=True)]
         mean = sum(map(mul, before, weights))
-        figures.extend((mean, sum(a * w * w for a, w in zip(before, weights, strict=True)) - mean * mean))
+        variance = sum(a * w * w for a, w in zip(before, weights, strict=True)) - mean * mean
+        if kind == "narrower" and 2.0 * RARE * variance > 0.9 * mean * mean * reference.n:
+            return  # what would become rarer was hardly ever there: a constant would seem to narrow for ever
+        figures.extend((mean, variance))
         if place == SHAPE:
             figures.extend(weights)
         else:

@@ -42,14 +42,19 @@ def step(
     """``now``: edged's clock. A batch closes one window at most, so windows may be longer than asked, never shorter."""
     features = known(reference, settings)
     levels = _levels(state, features, settings)
-    rows, seconds = state.rows + batch.rows, state.seconds + batch.seconds
+    rows = state.rows + batch.rows
     after = {}
     for name, (one, look) in features.items():
         held = state.features.get(name) or FeatureState()
         counted = batch.features.get(name)
         after[name] = _added(held, one, look, counted, now) if counted is not None else held
     state = replace(
-        state, features=after, rows=rows, seconds=seconds, unknown=batch.unknown if batch.rows else state.unknown
+        state,
+        features=after,
+        rows=rows,
+        seconds=state.seconds + batch.seconds,
+        timed=state.timed + (batch.rows if batch.seconds else 0),
+        unknown=batch.unknown if batch.rows else state.unknown,
     )
     if rows >= settings.window:
         state = _closed(state, features, levels, settings, now)
@@ -102,9 +107,8 @@ def _closed(
     state: DriftState, features: dict[str, Known], levels: Levels, settings: Settings, now: float
 ) -> DriftState:
     """The end of a window: every test that wants one, then all is learnt from it that there is to learn."""
-    rate = state.rows / state.seconds if state.seconds > 0.0 else 0.0
-    part = 1.0 / min(16.0, state.windows + 1.0)
-    usual = state.rate + part * (rate - state.rate) if rate else state.rate
+    rate = state.timed / state.seconds if state.seconds > 0.0 else 0.0
+    usual = quality.usual_rate(state.rate, rate, state.windows)
     learnt = {
         name: tuple(
             learn(change, chart, one, state.windows)
@@ -132,7 +136,9 @@ def _closed(
     problems = {what: since for what, since in state.problems.items() if what == strange}
     if strange:
         problems = {strange: now} | problems
-    return replace(state, features=after, rows=0, seconds=0.0, windows=state.windows + 1, rate=usual, problems=problems)
+    return replace(
+        state, features=after, rows=0, seconds=0.0, timed=0, windows=state.windows + 1, rate=usual, problems=problems
+    )
 
 
 def _confirmed(
