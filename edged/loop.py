@@ -28,6 +28,7 @@ from .vocabulary.state import AppState, State
 log = logging.getLogger(__name__)
 
 BOUND = 20_000
+CROWD = 20
 LONGEST_WAIT = 1.0
 """Seconds between two turns when nothing happens."""
 
@@ -52,6 +53,10 @@ class Inbox:
             self.lost += 1
             return
         self._queue.put(item)
+
+    def crowded(self) -> bool:
+        """So much waits that what could as well come later should."""
+        return self._queue.qsize() >= CROWD
 
     def take(self, timeout: float) -> list[Fact | NewConfig]:
         """Everything that is there, after waiting up to ``timeout`` seconds for the first."""

@@ -148,6 +148,7 @@ class Wiring:
             lambda: any(
                 app.kept.recovery.phase in ("capturing", "acting") for app in self._snapshot.state.apps.values()
             ),
+            self._inbox.crowded,
         )
 
     def _new_artifacts(self, prober: Prober, device: str) -> Artifacts:

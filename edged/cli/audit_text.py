@@ -25,12 +25,15 @@ def _about(what: str, record: dict[str, Any]) -> str:
         short = " ".join(f"{name}={record[name]}" for name in ("command", "status", "code", "count") if name in record)
         return f"{short} (it had {record['cut']} bytes: the rest is only in the event log)".strip()
     match what:
-        case "command" | "refused" if "command" in record:
+        case "command" | "refused" | "read" if "command" in record:
             result = f"{record.get('status', '')} {record.get('code', '')}".strip()
             return _joined(f"{record['command']} {_args(record)}".strip(), result, record.get("message"))
         case "refused" if "counts" in record:
             counts = ", ".join(f"{count} x {code}" for code, count in sorted(record["counts"].items()))
             return f"in a flood, not told one by one: {counts}"
+        case "read":
+            counts = ", ".join(f"{count} x {code}" for code, count in sorted(record.get("counts", {}).items()))
+            return f"too many to be told one by one: {counts}"
         case "refused":
             return _joined(f"{record.get('count')} x {record.get('code')}", record.get("topic"), record.get("message"))
         case "keys":

@@ -9,7 +9,7 @@ import the engine's library at the same time each wait for the other's half.
 
 from __future__ import annotations
 
-from . import broker, cgroups, clock, configuration, daemon, disk, engine, host, state, systemd
+from . import broker, cgroups, clock, configuration, daemon, disk, engine, host, inputs, state, systemd
 from .finding import Finding
 from .runner import Examination, examine
 
@@ -23,6 +23,7 @@ EXAMINATIONS: dict[str, Examination] = {
     "disk": Examination(disk.look, 8.0),
     "state": Examination(state.look, 8.0),
     "broker": Examination(broker.look, 8.0),
+    "inputs": Examination(inputs.look, 8.0),
     "systemd": Examination(systemd.look, 8.0),
     "daemon": Examination(daemon.look, 5.0, daemon.RESTART),
     "host": Examination(host.look, 5.0),

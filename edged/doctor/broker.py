@@ -28,7 +28,7 @@ _SAYING = 4.0
 _ANSWERING = "on the broker: sudo systemctl status mosquitto; sudo ss -tlnp   or correct mqtt.url in edged.yaml"
 
 
-class _Ended(Exception):
+class Ended(Exception):
     """What follows makes no sense any more."""
 
     def __init__(self, finding: Finding) -> None:
@@ -51,14 +51,14 @@ def look(patient: Patient) -> Iterator[Finding]:
     if tls:
         yield from certificates.files(mqtt, patient.wall())
     try:
-        addresses = _resolve(host, _left(until))
+        addresses = resolve(host, _left(until))
         if not literal(host):
             yield ok("broker dns", f"{host} is {', '.join(address for _, address, _ in addresses)}")
-        reached = _reach(addresses, host, port, until)
+        reached = reach(addresses, host, port, until)
         yield ok("broker tcp", f"{reached[1]} port {port} accepts connections")
         if tls:
             yield from _tls(mqtt, reached, host, port, patient.wall(), until)
-    except _Ended as ended:
+    except Ended as ended:
         yield ended.finding
         return
     yield from _mqtt(mqtt, patient.config.device.id, reached, port, until)
@@ -68,14 +68,14 @@ def _left(until: float) -> float:
     return max(0.1, min(_STEP, until - time.monotonic()))
 
 
-def _resolve(host: str, timeout: float) -> list[Address]:
+def resolve(host: str, timeout: float) -> list[Address]:
     resolver = Resolver()
     try:
         return resolver.resolve(host, timeout)
     except TimeoutError:
-        raise _Ended(unresolved(host, f"no answer within {timeout:g} s")) from None
+        raise Ended(unresolved(host, f"no answer within {timeout:g} s")) from None
     except (ResolveError, PortError) as error:
-        raise _Ended(unresolved(host, str(error))) from None
+        raise Ended(unresolved(host, str(error))) from None
     finally:
         resolver.close()
 
@@ -85,20 +85,20 @@ def unresolved(host: str, why: str) -> Finding:
     return fail("broker dns", f"{host!r} is not found: {why}", fix)
 
 
-def _reach(addresses: Sequence[Address], host: str, port: int, until: float) -> Address:
+def reach(addresses: Sequence[Address], host: str, port: int, until: float) -> Address:
     """The first address that accepts a connection."""
     errors: list[OSError] = []
     for address in addresses:
         try:
-            _connect(address, port, min(_STEP / len(addresses), _left(until))).close()
+            connect(address, port, min(_STEP / len(addresses), _left(until))).close()
         except OSError as error:
             errors.append(error)
         else:
             return address
-    raise _Ended(unreached(host, port, errors[0]))
+    raise Ended(unreached(host, port, errors[0]))
 
 
-def _connect(address: Address, port: int, timeout: float) -> socket.socket:
+def connect(address: Address, port: int, timeout: float) -> socket.socket:
     family, host, scope = address
     connection = socket.socket(family, socket.SOCK_STREAM)
     connection.settimeout(timeout)
@@ -126,19 +126,19 @@ def _tls(mqtt: Mqtt, address: Address, host: str, port: int, now: float, until: 
         context = tls_context(mqtt)
     except (OSError, ValueError):
         # What is wrong with the files was told above.
-        raise _Ended(skip("broker tls", "not tried: the files named in mqtt cannot be used", "see above")) from None
+        raise Ended(skip("broker tls", "not tried: the files named in mqtt cannot be used", "see above")) from None
     try:
         server = _handshake(context, address, host, port, _left(until))
     except OSError as error:
         yield from _server_dates(address, host, port, now, until)
-        raise _Ended(untrusted(host, port, error, mqtt.ca_file)) from None
+        raise Ended(untrusted(host, port, error, mqtt.ca_file)) from None
     yield ok("broker tls", f"{server[1]}, the certificate is for {host} and its chain is trusted")
     yield _judge_server(server[0], host, now)
 
 
 def _handshake(context: ssl.SSLContext, address: Address, host: str, port: int, timeout: float) -> tuple[bytes, str]:
     """The server's certificate (DER) and the protocol."""
-    plain = _connect(address, port, timeout)
+    plain = connect(address, port, timeout)
     with closing(plain), context.wrap_socket(plain, server_hostname=host) as secured:
         return secured.getpeercert(binary_form=True) or b"", secured.version() or "TLS"
 
@@ -196,7 +196,7 @@ def untrusted(host: str, port: int, error: OSError, ca_file: str) -> Finding:
 def _mqtt(mqtt: Mqtt, device: str, address: Address, port: int, until: float) -> Iterator[Finding]:
     timeout = max(1.0, min(_SAYING, until - time.monotonic()))
     try:
-        connection = _connect(address, port, timeout)
+        connection = connect(address, port, timeout)
     except OSError as error:
         yield unreached(address[1], port, error)
         return

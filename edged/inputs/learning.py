@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
 from ..vocabulary.drift import FeatureReference, Reference
 from .counting import Values, numbers
@@ -21,6 +23,21 @@ HUGE = 1e150
 """Values are cut to this for sums, so that no square is infinite."""
 MOST_VALUES = 1_000_000
 """Numbers that are held at a time, 8 bytes each."""
+
+
+class Labelled(Struct, frozen=True):
+    counts: dict[str, int]
+    others: int
+    missing: int
+
+
+class Unfinished(Struct, frozen=True):
+    """What was learned so far, as it is kept while edged is away."""
+
+    rows: int
+    numbers: dict[str, bytes]
+    """Doubles of this machine, one for each row."""
+    labels: dict[str, Labelled]
 
 
 class Learner:
@@ -48,6 +65,28 @@ class Learner:
         for name in self._features.keys() - seen.columns.keys():
             self._features[name].add((None,) * seen.rows)
 
+    def unfinished(self) -> bytes:
+        return msgspec.msgpack.encode(
+            Unfinished(
+                self.rows,
+                {name: one.values.tobytes() for name, one in self._features.items() if isinstance(one, _Numbers)},
+                {name: one.counted() for name, one in self._features.items() if isinstance(one, _Labels)},
+            )
+        )
+
+    def go_on(self, unfinished: bytes) -> None:
+        """From where another one stood. Raises ``ValueError`` for what is not whole; then it learned nothing."""
+        try:
+            kept = msgspec.msgpack.decode(unfinished, type=Unfinished)
+        except msgspec.MsgspecError as error:
+            raise ValueError(str(error)) from None
+        sound = len(kept.numbers) + len(kept.labels) <= MOST_FEATURES and kept.rows >= 0
+        if not sound or any(len(values) != 8 * kept.rows for values in kept.numbers.values()):
+            raise ValueError("its parts do not go together")
+        self.rows = kept.rows
+        self._features = {name: _Numbers(values) for name, values in kept.numbers.items()}
+        self._features |= {name: _Labels(labels) for name, labels in kept.labels.items()}
+
     def _new(self, name: str, column: Sequence[Any], csv: bool) -> _Numbers | _Labels | None:
         if len(self._features) >= MOST_FEATURES:
             if len(self.left_out) < MOST_FEATURES:
@@ -74,14 +113,14 @@ def _numeric(there: Sequence[Any], csv: bool) -> bool:
 
 
 class _Numbers:
-    def __init__(self) -> None:
-        self._values = array("d")
+    def __init__(self, values: bytes = b"") -> None:
+        self.values = array("d", values)
 
     def add(self, column: Sequence[Any]) -> None:
-        self._values.frombytes(numbers(column).tobytes())
+        self.values.frombytes(numbers(column).tobytes())
 
     def described(self, name: str) -> FeatureReference | None:
-        values = np.frombuffer(self._values, dtype=np.float64)
+        values = np.frombuffer(self.values, dtype=np.float64)
         there = values[~np.isnan(values)]
         finite = np.clip(there[np.isfinite(there)], -HUGE, HUGE)
         if not len(finite):
@@ -131,9 +170,12 @@ def _autocorrelation(values: Values, mean: float) -> float:
 
 
 class _Labels:
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._others = self._missing = 0
+    def __init__(self, known: Labelled | None = None) -> None:
+        self._counts: Counter[str] = Counter(known.counts if known is not None else {})
+        self._others, self._missing = (known.others, known.missing) if known is not None else (0, 0)
+
+    def counted(self) -> Labelled:
+        return Labelled(dict(self._counts), self._others, self._missing)
 
     def add(self, column: Sequence[Any]) -> None:
         for value in column:

@@ -89,6 +89,7 @@ def _from_csv(lines: Sequence[bytes], header: bytes, refused: Counter[str]) -> l
     for line in lines:
         values = cells(line)
         if not values:
+            refused["not CSV"] += bool(line.strip())
             continue
         if len(values) != len(names):
             refused["not as many cells as the header"] += 1

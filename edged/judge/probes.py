@@ -130,7 +130,7 @@ def check_failed(state: State, fact: CheckFailed, config: Config, now: float) ->
 
 def _about(state: State, fact: CheckFailed) -> AppState | None:
     """The app that the check is about: an inspection names the container."""
-    if fact.check in ("probe", "metrics", "smoke", "logs"):
+    if fact.check in ("probe", "metrics", "smoke", "inputs", "logs"):
         return state.apps.get(fact.subject)
     if fact.check != "containers":
         return None

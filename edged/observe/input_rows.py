@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -13,15 +12,16 @@ from msgspec.structs import replace
 
 from ..config import Drift
 from ..inputs import reference as references
-from ..inputs.rows import Table, chosen_by, merged, table
+from ..inputs.rows import chosen_by, merged, table
 from ..ports import Chunk, Clock, Inputs, PortError, RowSource
 from ..vocabulary.drift import Batch, Reference
 from ..vocabulary.facts import Fact, ReferenceSeen, RowsCounted
+from .apart import Apart
 from .jobs import InputsJob
+from .learning_rows import Learning, one_thread
 
 if TYPE_CHECKING:
     from ..inputs.counting import Counts
-    from ..inputs.learning import Learner
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ BATCHES = 5
 """Of one window: a verdict is never much later than its window is full."""
 MOST_BATCH = 1000
 """Rows. Of hostile ones each may have columns of its own."""
-LEAST_LEARNED, MOST_LEARNED = 2000, 20_000
 
 
 class InputReaders:
@@ -77,11 +76,13 @@ class InputReader:
         # A position means nothing to another source.
         self._tag = hashlib.sha256(repr(job.rules.source).encode()).hexdigest()[:12] + ":"
         position = job.resume.removeprefix(self._tag) if job.resume.startswith(self._tag) else ""
-        self._source: RowSource = world.open(job.subject, job.rules.source, csv=self._csv, position=position)
+        source = job.rules.source
+        found = world.open(job.subject, source, csv=self._csv, position=position)
+        self._source: RowSource = Apart(found, source.file or source.http or source.mqtt)
         self._key: tuple[str, int] | None = None
         self._digest = ""
         self._counts: Counts | None = None
-        self._learner: Learner | None = None
+        self._learning: Learning | None = None
         self._looked_at: float | None = None
 
     def fits(self, rules: Drift) -> bool:
@@ -135,9 +136,9 @@ class InputReader:
             if self._counts is not None:
                 features, unknown = self._counts.add(seen)
                 batches.append(Batch(rows=seen.rows, features=features, unknown=unknown))
-            elif job.quiet and learned is None:
-                learned = self._learn(job, seen)
-        learner = self._learner
+            elif self._learning is not None and job.quiet and learned is None:
+                learned = self._learning.add(seen, csv=self._csv)
+        learning = self._learning
         told = RowsCounted(
             at=self._clock.now(),
             app=self._name,
@@ -147,30 +148,18 @@ class InputReader:
             rows=rows,
             refused=merged(refused),
             position=self._tag + chunk.position if chunk.position else "",
-            learned=learner.rows if learner is not None else 0,
-            wanted=learner.most if learner is not None else 0,
+            learned=learning.rows if learning is not None else 0,
+            wanted=learning.wanted if learning is not None else 0,
         )
         return told, learned
-
-    def _learn(self, job: InputsJob, seen: Table) -> Reference | None:
-        """The reference, as soon as there is enough for one."""
-        assert self._learner is not None
-        self._learner.add(seen, csv=self._csv)
-        if not self._learner.full:
-            return None
-        reference = self._learner.reference(learned=True)
-        if not reference.features:
-            self._learner = _learner(job.rules)
-            return None
-        return reference
 
     def _refer(self, job: InputsJob) -> list[Fact]:
         """What is held against from now on: what the model brings, what was learned before, or what will be."""
         found = self._known(job)
-        self._key, self._counts, self._learner, self._digest = (job.model, job.generation), None, None, ""
+        self._key, self._counts, self._learning, self._digest = (job.model, job.generation), None, None, ""
         if found is not None:
             return [self._use(job, found, keep=False)]
-        self._learner = _learner(job.rules)
+        self._learning = Learning(self._name, f"{self._tag}{_kept_as(job)}", job.rules, self._world)
         return []
 
     def _known(self, job: InputsJob) -> Reference | None:
@@ -184,10 +173,11 @@ class InputReader:
         try:
             return references.decode(data)
         except ValueError as error:
-            raise PortError(f"the reference of {self._name} {error}; edged drift reset learns a new one") from None
+            again = f"edged drift {self._name} --reset --relearn"
+            raise PortError(f"the reference of {self._name} {error}; {again} learns a new one") from None
 
     def _use(self, job: InputsJob, reference: Reference, *, keep: bool = True) -> ReferenceSeen:
-        _one_thread()
+        one_thread()
         from ..inputs.counting import Counts
 
         # A column that the configuration leaves out would seem to be absent.
@@ -196,11 +186,12 @@ class InputReader:
         if keep:
             try:
                 self._world.keep(self._name, _kept_as(job), references.encode(reference))
+                self._world.keep_unfinished(self._name, b"")
             except PortError as error:
                 log.warning(
                     "what was learned of %s is not kept, and is learned again after a restart: %s", self._name, error
                 )
-        self._counts, self._learner, self._digest = Counts(reference), None, references.digest_of(reference)
+        self._counts, self._learning, self._digest = Counts(reference), None, references.digest_of(reference)
         return ReferenceSeen(
             at=self._clock.now(), app=self._name, model=job.model, reference=reference, digest=self._digest
         )
@@ -209,18 +200,6 @@ class InputReader:
 def _timed(fact: RowsCounted, each: float) -> RowsCounted:
     """With the seconds that its rows stand for: those since the last reading are spread evenly over all of them."""
     return replace(fact, batches=tuple(replace(one, seconds=each * one.rows) for one in fact.batches))
-
-
-def _one_thread() -> None:
-    """For numpy, before it is imported: its linear algebra, which nobody needs here, would begin a thread a core."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-def _learner(rules: Drift) -> Learner:
-    _one_thread()
-    from ..inputs.learning import Learner
-
-    return Learner(min(max(5 * rules.window, LEAST_LEARNED), MOST_LEARNED))
 
 
 def _kept_as(job: InputsJob) -> str:

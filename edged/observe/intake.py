@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 BOUND, BOUND_BYTES = 5000, 8 * 2**20
 """What waits here at most. A broker should hold back what it has no receipts for; mosquitto 2.0.11 does not always."""
+MANY = 20
+"""Waiting ones that are a flood, whatever they are."""
 GIVE_WAY = 0.4
 """Seconds that a flood waits at most while an app is being recovered."""
 AGAIN_EVERY = 30.0
@@ -37,15 +39,18 @@ class Intake:
         again: Callable[[int], None],
         ready: Callable[[], bool] = lambda: True,
         recovering: Callable[[], bool] = lambda: False,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         """``acknowledge`` gives a receipt back, from any thread. ``again`` has the broker bring everything again that
         was not acknowledged of the connection that this receipt is of.
 
         ``recovering``: an app is being recovered. A flood then gives way: the threads of one process take turns.
         ``ready``: the containers are known; what comes before waits for that, but not for longer than ``PATIENCE``.
+        ``crowded``: more facts wait for the loop than it should be given. Orders then wait here, where there is a bound
+        of their own: copies of orders that fit, sent in a flood, must not push out what was seen of the apps.
         """
         self._reception, self._clock, self._acknowledge, self._ready = reception, clock, acknowledge, ready
-        self._again, self._recovering = again, recovering
+        self._again, self._recovering, self._crowded = again, recovering, crowded
         self._gave_way = 0.0
         """Since when it has."""
         self._waiting: deque[tuple[str, bytes, int, bool]] = deque()
@@ -98,8 +103,11 @@ class Intake:
                 message = self._waiting.popleft() if self._waiting else None
                 self._bytes -= len(message[1]) if message is not None else 0
             self.last_beat = time.monotonic()
-            if self._reception.flush_at:
+            if self._reception.flush_at or len(self._waiting) >= MANY:
                 self._give_way()
+            while message is not None and self._crowded() and not self._stopped:
+                self.last_beat = time.monotonic()
+                time.sleep(0.002)
             if message is None:
                 self._make_up()
             elif self._reception.take(*message).order is None:

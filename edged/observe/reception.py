@@ -8,6 +8,7 @@ from ..bundles.dsse import CheckSignature
 from ..ports import Clock
 from ..vocabulary.facts import Fact, OrderReceived, OrdersRefused
 from ..vocabulary.trust import TrustedKey
+from .copies import Copies
 from .orders import Read, read
 
 BURST = 30.0
@@ -32,16 +33,22 @@ class Reception:
         self._device, self._keys, self._clock, self._post, self._check = device, keys, clock, post, check
         self._tokens, self._filled = BURST, clock.now()
         self._untold: dict[str, int] = {}
+        self._copies = Copies()
         self.flush_at = 0.0
         """When ``flush`` has something to tell, on edged's clock; 0: it has not."""
 
     def take(self, topic: str, data: bytes, receipt: int, again: bool = False) -> Read:
         """One message. The receipt of a verified order goes along with it; any other is the caller's to give back."""
-        found = read(topic, data, self._device, self._keys(), self._check)
-        now = self._clock.now()
+        now, mark = self._clock.now(), self._copies.mark(topic, data)
+        # What the broker itself brings again may have got lost on its way to the disk: that is no copy.
+        if not again and self._copies.enough(mark, now):
+            found = Read(code="repeated", why="copies of one message, faster than anybody needs an answer again")
+        else:
+            found = read(topic, data, self._device, self._keys(), self._check)
         if found.order is None:
             self._refuse(found, topic, now)
             return found
+        self._copies.verified(mark, now)
         self._post(
             OrderReceived(
                 at=now,

@@ -47,3 +47,9 @@ class Inputs(Protocol):
 
     def keep(self, app: str, key: str, reference: bytes) -> None:
         """Whole or not at all, over a power cut too; the oldest ones of an app go. Raises ``PortError``."""
+
+    def unfinished(self, app: str) -> bytes:
+        """What ``keep_unfinished`` was given last; empty: nothing. Raises ``PortError``."""
+
+    def keep_unfinished(self, app: str, data: bytes) -> None:
+        """Of the reference that is being learned, as far as it is; empty: it is finished. Raises ``PortError``."""

@@ -15,6 +15,8 @@ MOST = 20
 """Items of a list."""
 UNSEEN = ("disk", "lost", "damaged")
 """Why events were given up that perhaps nothing else has told of."""
+READS = frozenset({"status.get", "report.get", "logs.get", "evidence.get"})
+"""Commands that change nothing. A console may send them every minute: one record of each, and counted when many."""
 
 
 def record(event: ev.Event) -> dict[str, Any] | None:
@@ -61,6 +63,10 @@ def _answer(event: ev.CommandAnswered) -> dict[str, Any] | None:
         return _filled(what="refused", code="repeated", count=1, status=event.status, **told)
     if event.status in ("rejected", "expired"):
         return _filled(what="refused", code=event.reason, count=1, status=event.status, request=event.request, **told)
+    if event.command in READS and event.status == "accepted":
+        return _filled(what="read", code=event.command, count=1, request=event.request, **told)
+    if event.command in READS and event.status == "succeeded":
+        return None
     return _filled(what="command", status=event.status, code=event.reason, request=event.request, **told)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
+
 from msgspec import Struct
+from msgspec.structs import astuple
 
 
-class Chart(Struct, frozen=True, array_like=True, gc=False):
+class Chart(Struct, frozen=True, gc=False):
     """One cumulative sum of one feature, looking out for one change."""
 
     sum: float = 0.0
@@ -27,8 +31,24 @@ class Chart(Struct, frozen=True, array_like=True, gc=False):
     last: float = 0.0
 
 
+_CHART = struct.Struct("<dq4dq4d")
+
+
+def packed(charts: Iterable[Chart]) -> bytes:
+    """As they are kept: there may be dozens for each feature, and as objects they take four times the memory."""
+    return b"".join(_CHART.pack(*astuple(chart)) for chart in charts)
+
+
+def unpacked(charts: bytes) -> tuple[Chart, ...]:
+    """What was ``packed``; nothing if it was by another version of edged."""
+    if len(charts) % _CHART.size:
+        return ()
+    return tuple(Chart(*values) for values in _CHART.iter_unpack(charts))
+
+
 class FeatureState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    charts: tuple[Chart, ...] = ()
+    sums: bytes = b""
+    """Its charts, ``packed``."""
     counts: tuple[int, ...] = ()
     """Of this window so far, by bin."""
     missing: int = 0
@@ -59,7 +79,8 @@ class DriftState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rows: int = 0
     """Of this window so far."""
     seconds: float = 0.0
-    """They took."""
+    timed: int = 0
+    """These are the seconds that so many of the rows took; of others it is not known."""
     windows: int = 0
     """Full ones so far."""
     rate: float = 0.0

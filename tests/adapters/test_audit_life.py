@@ -22,7 +22,7 @@ from edged.adapters.store import SqliteStore
 from edged.audit import Entry, Span, content, entry_line, parse_head, parse_line
 from edged.ports import Batch, StorageError
 from edged.report.audit import record
-from edged.vocabulary.events import EventsDropped
+from edged.vocabulary.events import CommandAnswered, EventsDropped
 
 from .test_audit import batch, check, done, faults, fill, forged, parts, tamper
 from .test_store import NO_BOUND, crash, encode
@@ -69,6 +69,22 @@ def test_a_flood_of_refusals_is_counted_exactly_and_pushes_nothing_out(
     assert len(told) <= 210 and told[-1]["counts"]["bad_signature"] > 0 and check(path).ok
     store.commit(batch(done(3), now=8000.0), encode)
     assert store.audit_head().number == len(told) + 1, "it is told once"
+
+
+def test_a_console_that_looks_all_the_time_pushes_nothing_out(
+    open_audited: Callable[[], SqliteStore], path: Path
+) -> None:
+    store = open_audited()
+    look = CommandAnswered(subject="edged", id="i", command="status.get", origin="key:eyes", status="accepted")
+    for second in range(400):
+        store.commit(batch(look, forged(), now=float(second)), encode)
+    crash(store)
+    store = open_audited()
+    store.commit(batch(done(1), now=4000.0), encode)
+    told = [content(part) for part in parts(path) if isinstance(part, Entry)]
+    assert sum(one["count"] for one in told if one["what"] == "read") == 400
+    assert sum(one["count"] for one in told if one["what"] == "refused") == 400, "each is counted apart"
+    assert len(told) <= 210 and check(path).ok
 
 
 def test_events_that_a_full_disk_cost_leave_a_gap_that_is_told(

@@ -24,12 +24,12 @@ from edged.app.supervision import INTAKE, OUTBOX, RECORDER
 from edged.config.load import load
 from edged.loop import Inbox
 from edged.observe.engine import EVENTS, RECONCILE
-from edged.ports import Answer, LogRead, Message, PortError, StorageError, Unreachable
+from edged.ports import Answer, Chunk, LogRead, Message, PortError, StorageError, Unreachable
 from edged.vocabulary.facts import ContainerChanged
 from edged.vocabulary.isolation import Endpoint
 from edged.vocabulary.world import Container, Usage
 
-from ..fixtures.broker import free_port
+from ..fixtures.broker import PATIENCE, free_port
 
 LIMIT = 0.4
 """The service manager's, seconds."""
@@ -177,6 +177,39 @@ class Prober:
         return 200, b"# TYPE latency_seconds histogram\n"
 
 
+class Inputs:
+    """A model without a reference, and an app that is given enough at once for edged to learn one."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def open(self, app: str, source: Any, *, csv: bool, position: str) -> Any:
+        return self._gate.before("RowSource", Rows())
+
+    def shipped(self, app: str, model: str) -> bytes:
+        return b""
+
+    def learned(self, app: str, key: str) -> bytes:
+        return b""
+
+    def keep(self, app: str, key: str, reference: bytes) -> None:
+        return None
+
+    def unfinished(self, app: str) -> bytes:
+        return b""
+
+    def keep_unfinished(self, app: str, data: bytes) -> None:
+        return None
+
+
+class Rows:
+    def read(self, most: int) -> Chunk:
+        return Chunk(lines=[b'{"x": %d}' % number for number in range(500)])
+
+    def close(self) -> None:
+        return None
+
+
 class Services:
     def stopped_on_purpose(self, unit: str, timeout: float) -> bool:
         return False
@@ -231,6 +264,8 @@ class Rig:
         self.blind = self.full = False
         self.small: str = ""
         """The check that may not take longer than 0.2 s."""
+        self.without = self.model = ""
+        """A check that is not made; the model whose inputs are read."""
         self.daemon: Daemon | None = None
         self._said: list[str] = []
         self._over = False
@@ -261,6 +296,8 @@ class Rig:
         patch.setattr(composition, "lazy_backups", lambda *_: before("DataBackups", Backups()))
         patch.setattr(wiring, "lazy_artifacts", lambda *_: before("Artifacts", Artifacts()))
         patch.setattr(composition, "SocketProber", lambda: before("Prober", Prober()))
+        patch.setattr(composition, "LocalInputs", lambda *_: before("Inputs", Inputs(self.gate)))
+        patch.setattr("edged.observe.apart.PATIENCE", 0.1)
         patch.setattr(composition, "SystemdServices", lambda: before("Services", Services()))
         patch.setattr(reporting, "PahoBroker", lambda *args, **_: before("Broker", Broker(*args[:6])))
 
@@ -311,8 +348,11 @@ class Rig:
 
     def _hasten(self, jobs: dict[Any, Any]) -> dict[Any, Any]:
         return {
-            key: replace(job, every=0.1, deadline=0.2 if job.check == self.small else 60.0)
-            for key, job in jobs.items()
+            key: replace(
+                job, every=0.1, deadline=0.2 if job.check == self.small else 60.0,
+                **({"model": self.model} if job.check == "inputs" else {}),
+            )
+            for key, job in jobs.items() if job.check != self.without
         }  # fmt: skip
 
     def start(self, *, ready: bool = True) -> Rig:
@@ -330,6 +370,7 @@ class Rig:
             "apps": {NAME: {
                 "health": {"http": "http://127.0.0.1:1/"},
                 "metrics": {"url": "http://127.0.0.1:1/", "latency": {"histogram": "latency_seconds"}},
+                "drift": {"source": {"file": "/rows.ndjson"}, "window": 400},
             }},
         }  # fmt: skip
         file = self.folder / "edged.yaml"
@@ -368,7 +409,7 @@ class Rig:
             self.wait(lambda before=before: self.daemon._turned > before, "a turn of the loop")  # type: ignore[misc]
 
     def wait(self, condition: Callable[[], Any], what: str, within: float = 10.0) -> Any:
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + PATIENCE * within
         while not (got := condition()):
             assert time.monotonic() < deadline, f"not in time: {what}"
             time.sleep(0.005)

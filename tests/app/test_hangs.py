@@ -21,7 +21,7 @@ from edged.observe.engine import EVENTS, RECONCILE
 from edged.vocabulary import actions as act
 from edged.vocabulary.data import Stored
 from edged.vocabulary.deployments import DATA_SIDE, SIDE
-from edged.vocabulary.facts import ActionFinished, CheckFailed, ConfigRejected
+from edged.vocabulary.facts import ActionFinished, CheckFailed, ConfigRejected, ReferenceSeen, RowsCounted
 from edged.vocabulary.isolation import Endpoint
 
 from .rig import LIMIT, Broker, Gate, Rig
@@ -35,8 +35,8 @@ class Case(Struct, frozen=True):
     who: str
     """``check NAME``, ``action``, ``afterwards`` or ``thread NAME``: a worker, which the supervisor finds out about.
     ``loop``: the service manager finds out, for it is not fed. ``start``, ``end``: it has time-outs for these.
-    ``reader``: one who asks waits, nobody else. ``nobody``: it is not called. ``inside``: only the methods of another
-    port call it, within their own time."""
+    ``reader``: one who asks waits, nobody else. ``apart``: a thread of its own waits, nobody else. ``nobody``: it is
+    not called. ``inside``: only the methods of another port call it, within their own time."""
     drive: Callable[[Rig], None] = lambda rig: None
     """Before the start, for a worker; later for the rest."""
     late: bool = False
@@ -126,6 +126,19 @@ def order(rig: Rig) -> None:
     rig.daemon._intake.offer("edged/v1/test/cmd/x/y", b"", 1, False)
 
 
+def deployed(rig: Rig) -> None:
+    """The app has a model of edged's."""
+    rig.model = "sha256:" + "a" * 64
+
+
+def unwatch(rig: Rig) -> None:
+    """Its inputs are not watched any more."""
+    rig.wait(lambda: any(isinstance(f, ReferenceSeen) for f in rig.facts), "rows are read")
+    rig.without = "inputs"
+    assert rig.daemon is not None
+    rig.daemon._loop._planned = {}  # so that it plans anew
+
+
 START = given(act.StartContainer, container_id="c")
 RESTART = given(act.RestartContainer, container_id="c", stop_timeout=0.0)
 CAPTURE = given(act.CaptureEvidence, container_id="c")
@@ -175,12 +188,14 @@ CASES: dict[str, Case] = {
     "Containers.get_archive": Case("inside"),
     "Containers.put_archive": Case("inside"),
     "Prober.call": Case("check metrics"),
-    "Inputs.open": Case("inside"),
-    "Inputs.shipped": Case("inside"),
-    "Inputs.learned": Case("inside"),
-    "Inputs.keep": Case("inside"),
-    "RowSource.read": Case("inside"),
-    "RowSource.close": Case("inside"),
+    "Inputs.open": Case("check inputs"),
+    "Inputs.shipped": Case("check inputs", deployed),
+    "Inputs.learned": Case("check inputs"),
+    "Inputs.keep": Case("check inputs"),
+    "Inputs.unfinished": Case("check inputs"),
+    "Inputs.keep_unfinished": Case("check inputs"),
+    "RowSource.read": Case("apart"),
+    "RowSource.close": Case("apart", unwatch, late=True),
     "Artifacts.fetch": artifact(act.FetchBundle, source="/b.tar", deployment="d"),
     "Artifacts.verify": artifact(act.VerifyArtifact, deployment="d", digest="", highest=0),
     "Artifacts.validate": artifact(act.ValidateArtifact, digest="d"),
@@ -342,6 +357,28 @@ def test_a_reader_that_blocks_waits_alone(name: str, rigged: Rig) -> None:
     rigged.turns()
     rigged.wait(lambda: rigged.told("WATCHDOG=1") > fed, "the watchdog is fed")
     assert not rigged.told("WATCHDOG=trigger")
+
+
+@of("apart")
+def test_what_is_done_apart_waits_alone(name: str, rigged: Rig) -> None:
+    hang(rigged, CASES[name])
+    assert rigged.daemon is not None
+    timings, began = rigged.daemon._runner.timings, time.monotonic()
+    before = {check: timings[check].count for check in ("host", "probe", "metrics")}
+    if name == "RowSource.read":
+        late = rigged.wait(
+            lambda: [f for f in rigged.facts if isinstance(f, CheckFailed) and f.check == "inputs"][3:], "it is told"
+        )
+        assert all("/rows.ndjson does not answer: a reading begun" in f.error for f in late)
+    fed = rigged.told("WATCHDOG=1")
+    rigged.wait(lambda: all(timings[check].count > count + 5 for check, count in before.items()), "the others go on")
+    rigged.wait(lambda: time.monotonic() - began > 3 * LIMIT, "time enough to be taken for hung")
+    assert rigged.told("WATCHDOG=1") > fed and not rigged.told("WATCHDOG=trigger")
+    assert sum(thread.name.startswith("edged-rows") for thread in threading.enumerate()) == 1
+    rows = sum(f.rows for f in rigged.facts if isinstance(f, RowsCounted))
+    rigged.gate.open()
+    if name == "RowSource.read":
+        rigged.wait(lambda: sum(f.rows for f in rigged.facts if isinstance(f, RowsCounted)) > rows, "it goes on")
 
 
 @of("nobody")

@@ -56,6 +56,7 @@ BENCHES: dict[str, Bench] = {
     "orders": lambda e, f, a: orders.latency(e, f, max(100, a.count)),
     "rate": lambda e, f, a: orders.rate(e, f, 10_000),
     "flood": lambda e, f, a: orders.flood(e, f, max(5, a.count // 2)),
+    "replays": lambda e, f, a: orders.flood(e, f, max(5, a.count // 2), "copies"),
     "fleet": lambda e, f, a: fleet.console(f, 2000, random.Random(a.seed)),
     "drift": lambda e, f, a: drift.drift(e, f, a.seed),
     "report": lambda e, f, a: review.report(e, f, max(3, a.count // 4), random.Random(a.seed)),

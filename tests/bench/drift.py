@@ -14,7 +14,7 @@ from edged.config import Columns
 from edged.inputs.counting import Counts
 from edged.inputs.learning import Learner
 from edged.inputs.rows import table
-from edged.judge.drift.charts import changes
+from edged.judge.drift.changes import look_out
 from edged.judge.drift.settings import Settings
 from edged.judge.drift.step import step
 from edged.judge.inputs import slim
@@ -27,19 +27,25 @@ from tests.fixtures.engine import Engine
 from .measure import Figure, median, pss_mb, until
 
 FEATURES, ROWS, BATCH = 20, 20_000, 200
+LABELS = 5
 
 
 def drift(engine: Engine, folder: Path, seed: int) -> list[Figure]:
     return [*values(seed), *memory(engine, folder, seed)]
 
 
-def lines_of(rng: random.Random, count: int) -> list[bytes]:
+def lines_of(rng: random.Random, count: int, labels: int = 0) -> list[bytes]:
+    """Rows of numbers, or of one of so many ``labels``."""
     names = [f"sensor_{number}" for number in range(FEATURES)]
-    return [json.dumps({name: rng.gauss(20.0, 1.0) for name in names}).encode() for _ in range(count)]
+    words = [f"state {number}" for number in range(labels)]
+    return [
+        json.dumps({name: rng.choice(words) if words else rng.gauss(20.0, 1.0) for name in names}).encode()
+        for _ in range(count)
+    ]
 
 
 def values(seed: int) -> list[Figure]:
-    """Microseconds a value, by what is done with it, and bytes that a feature keeps."""
+    """Microseconds of CPU a value, by what is done with it, and bytes that a feature keeps."""
     rng = random.Random(seed)
     lines = lines_of(rng, ROWS)
     learner = Learner(2000)
@@ -50,13 +56,13 @@ def values(seed: int) -> list[Figure]:
     parsing, counting, judging = [], [], []
     counts, state = Counts(reference), DriftState()
     for begin in range(0, ROWS, BATCH):
-        at = time.perf_counter()
+        at = time.thread_time()
         seen = table(lines[begin : begin + BATCH], b"", Columns())
-        parsed = time.perf_counter()
+        parsed = time.thread_time()
         features, _ = counts.add(seen)
-        counted = time.perf_counter()
+        counted = time.thread_time()
         state, _ = step(state, reference, Batch(rows=seen.rows, seconds=BATCH, features=features), settings, 0.0)
-        judged = time.perf_counter()
+        judged = time.thread_time()
         parsing.append(parsed - at)
         counting.append(counted - parsed)
         judging.append(judged - counted)
@@ -69,14 +75,16 @@ def values(seed: int) -> list[Figure]:
             [a + b for a, b in zip(counting, judging, strict=True)]) / cells, 2.0, "us", len(judging), None, note),
         Figure("drift: the same with its JSON read", median(every) / cells, 4.0, "us", len(every),
                median(parsing) / cells, "floor: JSON alone"),
-        Figure("drift: memory of a feature", _kept(lines) / 1024, 4.0, "KB", FEATURES, None, "reference, carry, state"),
+        Figure("drift: memory of a feature", kept(lines) / 1024, 4.0, "KB", FEATURES, None, "reference, carry, state"),
+        Figure(f"drift: memory of a feature of {LABELS} labels", kept(lines_of(rng, 12_000, LABELS)) / 1024, 4.0, "KB",
+               FEATURES, None, f"of 64, the most there may be: {kept(lines_of(rng, 12_000, 64)) / 1024:.1f} KB"),
     ]  # fmt: skip
 
 
-def _kept(lines: list[bytes]) -> float:
+def kept(lines: list[bytes]) -> float:
     """Bytes that stay allocated for a feature, after windows enough for everything to be there."""
     _watched(lines[2000:], 1)  # what is imported and remembered once for all apps is no feature's
-    changes.cache_clear()
+    look_out.cache_clear()
     gc.collect()
     tracemalloc.start()
     try:

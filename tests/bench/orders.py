@@ -143,13 +143,28 @@ def rate(engine: Engine, folder: Path, count: int) -> list[Figure]:
     return [Figure("orders verified and dispatched on one core", alone, 2000.0, "/s", count, None, note, at_least=True)]
 
 
-class Flood:
-    """Forged orders as fast as the broker takes them."""
+def _forged(device: str) -> tuple[str, bytes]:
+    forger = Sender("ops", number=77)
+    forger.wall, forger.counter = time.time(), time.time_ns()
+    order = forger.order("restart", device, args={"app": "worker"})
+    return topic(order, device), forger.sign(order)
 
-    def __init__(self, broker: Mosquitto, device: str) -> None:
+
+def _copies(console: Clocked) -> list[tuple[str, bytes]]:
+    """Orders that were carried out, as whoever owns the broker has them."""
+    messages = [_signed("maintenance.set", app="other", on=True, seconds=9.0, why="b") for _ in range(50)]
+    for identity, where, data in messages:
+        console.publish(where, data)
+        console.wait(identity, 2)
+    return [(where, data) for _, where, data in messages]
+
+
+class Flood:
+    """The same messages as fast as the broker takes them."""
+
+    def __init__(self, broker: Mosquitto, messages: list[tuple[str, bytes]]) -> None:
         self.sent = 0
-        forger = Sender("ops", number=77)
-        self._messages = [self._forged(forger, device) for _ in range(50)]
+        self._messages = messages
         self._client = Client(CallbackAPIVersion.VERSION2, "flood", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.max_inflight_messages = 1000
         self._client.connect("127.0.0.1", broker.port)
@@ -157,12 +172,6 @@ class Flood:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-
-    @staticmethod
-    def _forged(forger: Sender, device: str) -> tuple[str, bytes]:
-        forger.wall = time.time()
-        order = forger.order("restart", device, args={"app": "worker"})
-        return topic(order, device), forger.sign(order)
 
     def _run(self) -> None:
         while not self._ended.is_set():
@@ -179,9 +188,10 @@ class Flood:
         self._client.loop_stop()
 
 
-def flood(engine: Engine, folder: Path, count: int) -> list[Figure]:
-    """A real order in the middle of forged ones, and a crash in the middle of them. The floor is a crash while the same
-    flood goes to a device that is not there: what broker and forger take from this machine is not edged's.
+def flood(engine: Engine, folder: Path, count: int, what: str = "forged orders") -> list[Figure]:
+    """A real order in the middle of forged ones (or of ``copies`` of real ones), and a crash in the middle of them. The
+    floor is a crash while a flood goes to a device that is not there: what broker and forger take from this machine is
+    not edged's.
     """
     mark = folder / "mark"
     mark.mkdir()
@@ -189,12 +199,15 @@ def flood(engine: Engine, folder: Path, count: int) -> list[Figure]:
     engine.run("other")
     with _site(engine, folder, {"worker": {"restart": RESTART}, "other": {}}) as (daemon, console, broker):
         times: dict[bool, list[float]] = {False: [], True: []}
+        quiet_ones, loud_ones = ([_forged(device) for _ in range(50)] for device in ("nobody", DEVICE))
+        if what == "copies":
+            loud_ones = _copies(console)
         delays: list[float] = []
         sent = 0
         begun = time.monotonic()
         for number in range(count):
             for flooded in (False, True) if number % 2 else (True, False):
-                attack = Flood(broker, DEVICE if flooded else "nobody")
+                attack = Flood(broker, loud_ones if flooded else quiet_ones)
                 time.sleep(1.5)
                 if flooded:
                     identity, where, data = _signed("maintenance.set", app="other", on=True, seconds=9.0, why="b")
@@ -208,9 +221,9 @@ def flood(engine: Engine, folder: Path, count: int) -> list[Figure]:
                 time.sleep(1.0)
         seconds = time.monotonic() - begun
     quiet, loud = median(times[False]), median(times[True])
-    told = f"{sent} forged ones, about {2 * sent / seconds:.0f}/s"
+    told = f"{sent} of them, about {2 * sent / seconds:.0f}/s"
     note = f"median {1000 * loud:.0f} ms in the flood, {1000 * quiet:.0f} ms in one that is for nobody"
     return [
-        Figure("flood of forged orders: a real one accepted (worst)", max(delays), 1.0, "s", count, None, told),
-        Figure("flood of forged orders: recovery, ratio to none", loud / quiet, 1.1, "x", count, 1.0, note),
+        Figure(f"flood of {what}: a real one accepted (worst)", max(delays), 1.0, "s", count, None, told),
+        Figure(f"flood of {what}: recovery, ratio to none", loud / quiet, 1.1, "x", count, 1.0, note),
     ]

@@ -20,13 +20,14 @@ from edged.vocabulary.drift import Batch
 from edged.vocabulary.drift_state import DriftState
 
 PROBATION = 0.15
-"""Of a series is its reference, as in the benchmark."""
+"""Of a series is its reference."""
 DAY = 86400.0
 
 
 class Result(Struct, frozen=True):
     name: str
     labelled: int
+    """Spans; those that begin within the reference are part of what is usual."""
     found: int
     false: int
     """Beginnings of drift or of a problem outside of every labelled span."""
@@ -60,7 +61,7 @@ def run(path: Path, asked: float) -> Result:
     reference = learner.reference(learned=True)
     counts, state = Counts(reference), DriftState()
     settings = Settings(window=window, false_alarms_per_month=asked)
-    labelled = spans(path)
+    labelled = [span for span in spans(path) if span[0] > at[learn - 1]]
     found: set[int] = set()
     false, known = 0, set[str]()
     for begin in range(learn, len(values), 10):

@@ -63,9 +63,9 @@ def test_columns_are_chosen_by_name() -> None:
 
 
 def test_csv() -> None:
-    seen = table([b'1,"a,b",', b"2,c", b"3,d,e\r", b""], b"\xef\xbb\xbfn,text,more\r", ALL)
+    seen = table([b'1,"a,b",', b"2,c", b"3,d,e\r", b"", b"\0", b" "], b"\xef\xbb\xbfn,text,more\r", ALL)
     assert {k: list(v) for k, v in seen.columns.items()} == {"n": ["1", "3"], "text": ["a,b", "d"], "more": [None, "e"]}
-    assert seen.refused == {"not as many cells as the header": 1}
+    assert seen.refused == {"not as many cells as the header": 1, "not CSV": 1}
 
 
 def test_bounds() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from edged.judge.drift.settings import Settings, rows_between_alarms
+from tests.bench.drift import kept, lines_of
 from tests.evaluation import others, ours, series
 from tests.evaluation.compare import shift_of
 from tests.evaluation.streams import MONTH_ROWS
@@ -76,3 +78,8 @@ def test_a_labelled_series_is_read_and_judged(tmp_path: Path) -> None:
 def test_more_charts_each_wait_longer() -> None:
     settings = Settings(false_alarms_per_month=1.0)
     assert rows_between_alarms(settings, 0.1, 200) == pytest.approx(2.0 * rows_between_alarms(settings, 0.1, 100))
+
+
+@pytest.mark.parametrize("labels", [0, 5])
+def test_a_feature_takes_four_kilobytes_at_most(labels: int) -> None:
+    assert kept(lines_of(random.Random(1), 12_000, labels)) <= 4096.0

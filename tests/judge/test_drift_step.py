@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from edged.judge.drift.settings import Settings
 from edged.judge.drift.step import step
 from edged.judge.drift.verdict import Verdict, Verdicts
-from edged.vocabulary.drift import Batch
-from edged.vocabulary.drift_state import DriftState
+from edged.vocabulary.drift import Batch, FeatureCounts, FeatureReference, Reference
+from edged.vocabulary.drift_state import DriftState, packed, unpacked
 from tests.evaluation.streams import MOVED, Device, noise, shifted
 
 SETTINGS = Settings(false_alarms_per_month=1.0)
@@ -75,6 +75,58 @@ def test_a_change_is_seen_where_it_is_and_called_what_it_is(kind: Any, direction
     assert 30_000.0 < (rig.of(at).since or 0.0) <= rig.now
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_no_later_chart_takes_the_direction_away(seed: int) -> None:
+    """Of a shift up all of the other charts fire sooner or later, and none of them knows better."""
+    rig = Rig(seed=seed)
+    rig.calm(3000)
+    values = noise(rig.device.rng, 3000, 0.0)
+    values[:, MOVED] += 1.5
+    gaps = np.zeros_like(values, dtype=np.bool_)
+    said = set()
+    for begin in range(0, 3000, 10):
+        rig.feed(values[begin : begin + 10], gaps[begin : begin + 10], each=10)
+        said.add((rig.of(MOVED).drifted, rig.of(MOVED).direction))
+    assert said == {(False, ""), (True, "up")}
+    assert rig.of(MOVED).why.startswith("up within ")
+
+
+@pytest.mark.parametrize("seed", [2, 4, 5])  # with these, the fourth window as a whole is a wider one
+def test_a_window_that_the_change_came_late_in_does_not_know_better(seed: int) -> None:
+    rig = Rig(seed=seed)
+    rig.calm(3860, each=10)
+    values = noise(rig.device.rng, 140, 0.0)
+    values[:, MOVED] += 3.0
+    rig.feed(values, np.zeros_like(values, dtype=np.bool_), each=10)
+    assert rig.verdicts.windows == 4
+    assert (rig.of(MOVED).drifted, rig.of(MOVED).direction) == (True, "up")
+
+
+def test_the_direction_is_that_of_now() -> None:
+    rig = Rig()
+    rig.calm(3000)
+    for shift, direction in ((1.5, "up"), (-1.5, "down")):
+        values = noise(rig.device.rng, 2000, 0.0)
+        values[:, MOVED] += shift
+        rig.feed(values, np.zeros_like(values, dtype=np.bool_))
+        assert (rig.of(MOVED).drifted, rig.of(MOVED).direction) == (True, direction)
+
+
+@pytest.mark.parametrize("each", [30, 1000])
+def test_the_strongest_evidence_names_the_change_whatever_fires_first(each: int) -> None:
+    named = []
+    for seed in range(12):
+        rig = Rig(seed=seed)
+        values, gaps, at = shifted(rig.device, "variance", 3000, 990)
+        rig.feed(values[:3000], gaps[:3000])
+        for begin in range(3000, 3990, each):
+            rig.feed(values[begin : begin + each], gaps[begin : begin + each], each=each)
+            if rig.of(at).drifted:
+                named.append(rig.of(at).direction)
+                break
+    assert len(named) == 12 and named.count("wider") >= 11
+
+
 def test_drift_is_over_when_windows_are_as_before() -> None:
     rig = Rig()
     values, gaps, at = shifted(rig.device, "mean", 3000, 3000)
@@ -116,7 +168,7 @@ def test_how_rows_are_cut_into_batches_changes_nothing() -> None:
     parts.calm(5000, each=50)
     assert whole.verdicts == parts.verdicts
     for name, one in whole.state.features.items():
-        for a, b in zip(one.charts, parts.state.features[name].charts, strict=True):
+        for a, b in zip(unpacked(one.sums), unpacked(parts.state.features[name].sums), strict=True):
             assert (a.sum, a.limit, a.inflation) == pytest.approx((b.sum, b.limit, b.inflation))
 
 
@@ -137,10 +189,11 @@ def test_the_state_goes_through_bytes_and_is_small() -> None:
 def test_charts_of_another_version_begin_anew() -> None:
     rig = Rig()
     rig.calm(1500)
-    fewer = {name: replace(one, charts=one.charts[:2]) for name, one in rig.state.features.items()}
+    fewer = {name: replace(one, sums=packed(unpacked(one.sums)[:2])) for name, one in rig.state.features.items()}
+    fewer["x0"] = replace(fewer["x0"], sums=fewer["x0"].sums + b"?")
     rig.state = replace(rig.state, features=fewer)
     rig.calm(2500)
-    assert all(len(one.charts) >= 5 for one in rig.state.features.values())
+    assert all(len(unpacked(one.sums)) >= 5 for one in rig.state.features.values())
     assert not rig.verdicts.drifted
 
 
@@ -177,6 +230,45 @@ def test_another_rate_of_rows_and_new_columns_are_told() -> None:
     assert rig.verdicts.problems == ("fewer rows", "unknown column humidity")
     rig.calm(4000)
     assert "unknown column humidity" not in rig.verdicts.problems
+
+
+def test_a_burst_of_rows_is_not_what_is_usual_from_then_on() -> None:
+    rig = Rig()
+    rig.calm(20_000, each=1000)
+    values = noise(rig.device.rng, 1000, 0.0)
+    rig.feed(values, np.zeros_like(values, dtype=np.bool_), each=1000, seconds=1.0)
+    assert rig.verdicts.problems == ("more rows",)
+    assert 0.1 < rig.state.rate < 0.11
+    rig.calm(1000)
+    assert rig.verdicts.problems == ()
+
+
+def test_rows_of_which_nobody_knows_how_long_they_took_say_nothing_of_the_rate() -> None:
+    rig = Rig()
+    values = noise(rig.device.rng, 900, 0.0)
+    rig.feed(values, np.zeros_like(values, dtype=np.bool_), seconds=0.0)
+    rig.calm(2100)
+    assert rig.state.rate == pytest.approx(0.1) and rig.verdicts.problems == ()
+
+
+def test_another_rate_becomes_usual_in_time() -> None:
+    rig = Rig()
+    rig.calm(20_000, each=1000)
+    for _ in range(40):
+        values = noise(rig.device.rng, 1000, 0.0)
+        rig.feed(values, np.zeros_like(values, dtype=np.bool_), each=1000, seconds=2000.0)
+    assert rig.verdicts.problems == () and 0.4 < rig.state.rate <= 0.5
+
+
+@pytest.mark.parametrize("n", [500, 20_000])
+def test_a_constant_does_not_become_narrower_and_is_seen_when_it_moves(n: int) -> None:
+    one = FeatureReference(name="x", kind="numeric", edges=(1.0, 1.1), shares=(0.0, 1.0, 0.0), low=1.0, high=1.0, n=n)
+    reference, state = Reference(features=(one,), rows=n), DriftState()
+    for counts in ((0, 10, 0),) * 300 + ((0, 8, 2),):
+        counted = FeatureCounts(counts=tuple(100 * number for number in counts), runs=((*counts, 0),) * 100)
+        state, verdicts = step(state, reference, Batch(rows=1000, seconds=1e4, features={"x": counted}), SETTINGS, 0.0)
+        assert verdicts.drifted == (counts[2] > 0)
+    assert verdicts.features[0].direction in ("up", "wider")
 
 
 def test_a_feature_that_is_not_there_is_absent() -> None:

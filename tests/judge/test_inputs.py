@@ -215,3 +215,14 @@ def test_an_app_that_does_not_ask_any_more_has_no_alert(device: Device) -> None:
     device.config = replace(device.config, apps={"box": app})
     device.see(facts.ConfigLoaded(at=device.now, digest="d", path="/f", changed=("apps.box.drift",)))
     assert device.alerts() == set()
+
+
+def test_rows_that_cannot_be_read_are_told_when_it_begins_and_when_it_ends(device: Device) -> None:
+    for _ in range(3):
+        device.see(facts.CheckFailed(at=device.now, check="inputs", subject="box", error="/rows.ndjson cannot be read"))
+    (told,) = device.of(ev.CheckBroken)
+    assert (told.subject, told.check, told.broken) == ("box", "inputs", True)
+    assert device.state.apps["box"].broken == {"inputs": "/rows.ndjson cannot be read"} and not device.state.host.broken
+    device.count(40)
+    assert [event.broken for event in device.of(ev.CheckBroken)] == [True, False]
+    assert device.state.apps["box"].broken == {}

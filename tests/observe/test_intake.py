@@ -50,6 +50,7 @@ class Bench:
         self.receipts: list[int] = []
         self.again: list[int] = []
         self.ready, self.recovering, self.asked = True, False, 0
+        self.crowded = False
         self.intake = Intake(
             self.reception,  # type: ignore[arg-type]
             Clock(),
@@ -57,6 +58,7 @@ class Bench:
             self.again.append,
             lambda: self.ready,
             self.busy,
+            lambda: self.crowded,
         )
 
     def busy(self) -> bool:
@@ -138,3 +140,15 @@ def test_a_flood_gives_way_to_a_recovery_but_not_for_long(bench: Bench, monkeypa
     bench.recovering = False
     bench.intake.offer("t", b"bad", 2)
     until(lambda: bench.receipts == [0, 1, 2])
+
+
+def test_orders_wait_here_while_the_loop_has_too_much_to_do(bench: Bench) -> None:
+    bench.crowded = True
+    bench.intake.start()
+    bench.intake.offer("t", b"good", 1)
+    until(lambda: not bench.intake._waiting)
+    beat = bench.intake.last_beat
+    until(lambda: bench.intake.last_beat > beat + 0.05, what="it goes on beating")
+    assert not bench.reception.taken
+    bench.crowded = False
+    until(lambda: len(bench.reception.taken) == 1)

@@ -10,7 +10,8 @@ import pytest
 from edged.audit import Head, parse_head
 from edged.config import Config
 from edged.judge.answer import bounded_args
-from edged.report.audit import record
+from edged.judge.commands import COMMANDS
+from edged.report.audit import READS, record
 from edged.report.metrics import Counters, Vitals, render
 from edged.report.snapshot import Snapshot
 from edged.report.status import metrics_sample, status
@@ -54,6 +55,16 @@ def test_whatever_is_refused_has_a_code_and_a_count() -> None:
         ("refused", "repeated", 1),
         ("refused", "bad_signature", 900),
     ]
+
+
+def test_a_look_has_one_record_and_changes_nothing() -> None:
+    request = {"args": {}, "key": "eyes", "role": "viewer", "counter": 7, "digest": "sha256:ab"}
+    told = record(answer("accepted", command="status.get", origin="key:eyes", request=request))
+    assert told is not None and (told["what"], told["code"], told["count"]) == ("read", "status.get", 1)
+    assert record(answer("succeeded", command="status.get")) is None
+    failed = record(answer("failed", command="logs.get", reason="storage"))
+    assert failed is not None and failed["what"] == "command", "what did not work is told"
+    assert {name for name, command in COMMANDS.items() if command.role == "viewer"} == READS
 
 
 def test_what_nobody_signed_is_told_once_and_a_key_called_question_mark_is_no_hiding_place() -> None:

@@ -114,6 +114,33 @@ def test_learned_then_moved(engine: Engine, edged: Make, tmp_path: Path) -> None
     assert report(daemon)["state"] in ("collecting", "steady")
 
 
+def test_what_is_half_learned_outlives_edged(engine: Engine, edged: Make, tmp_path: Path) -> None:
+    feed = Feed(tmp_path / "rows.ndjson")
+    daemon = watching(edged, engine, feed.path).start()
+    daemon.wait_state("box", "healthy")
+    feed.rows(1200)
+    daemon.wait(lambda: (report(daemon)["learning"] or {}).get("rows") == 1200, 20.0, "it learns")
+    daemon.kill()
+    feed.rows(900)
+    daemon.start()
+    told = daemon.wait_event("drift.reference", 20.0, learned=True)
+    assert told["data"]["rows"] >= 2000, "of 2100 rows in all, no row was lost"
+    assert not (daemon.state / "references" / "box" / "unfinished").exists()
+
+
+def test_a_source_that_cannot_be_read_is_told_and_mended(engine: Engine, edged: Make, tmp_path: Path) -> None:
+    feed = Feed(tmp_path / "rows.ndjson")
+    feed.path.mkdir()
+    daemon = watching(edged, engine, feed.path).start()
+    told = daemon.wait_event("check.broken", check="inputs", broken=True)
+    assert "is no plain file" in told["data"]["error"]
+    daemon.wait(lambda: "is no plain file" in report(daemon)["broken"], 10.0, "edged drift tells it")
+    feed.path.rmdir()
+    feed.rows(10)
+    daemon.wait_event("check.broken", check="inputs", broken=False)
+    assert len(daemon.events("check.broken")) == 2 and report(daemon)["broken"] == ""
+
+
 def test_hostile_rows_are_told_once(engine: Engine, edged: Make, tmp_path: Path) -> None:
     feed = Feed(tmp_path / "rows.ndjson")
     daemon = watching(edged, engine, feed.path).start()

@@ -16,8 +16,11 @@ from ...inputs.reference import MOST_BYTES
 from ...ports import NotFound, PortError, Prober, RowSource, StorageError
 from ..atomic import write_atomic
 
+MOST_UNFINISHED = 16 * 2**20
+"""Bytes. A million numbers of 8, and labels."""
 KEPT = 8
 """Learned references of one app that are kept: those of its last models."""
+UNFINISHED = "unfinished"
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}")
 
 
@@ -72,6 +75,23 @@ class LocalInputs:
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"{folder}: {error.strerror or error}") from error
+
+    def unfinished(self, app: str) -> bytes:
+        try:
+            return _read(self._folder(app) / UNFINISHED, MOST_UNFINISHED)
+        except NotFound:
+            return b""
+
+    def keep_unfinished(self, app: str, data: bytes) -> None:
+        path = self._folder(app) / UNFINISHED
+        try:
+            if data:
+                path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+                write_atomic(path, data)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror or error}") from error
 
     def _folder(self, app: str) -> Path:
         return self._state / "references" / _plain(app)

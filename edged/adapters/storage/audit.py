@@ -1,7 +1,8 @@
 """The audit in the database: appended in the transaction of the batch it tells of, bounded, and never changed.
 
-Whoever reaches the broker can be refused as often as he likes. So few refusals have a record of their own: the rest is
-counted on disk until one record tells of them all. Otherwise a flood would push out what the audit is for.
+Whoever reaches the broker can be refused as often as he likes, and a viewer may look as often as he likes. So few
+refusals and few reads have a record of their own: the rest is counted on disk until one record tells of them all.
+Otherwise they would push out what the audit is for.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ LARGEST = 4096
 """Bytes of a record; of a longer one only the short parts are kept."""
 BURST = 100.0
 PER_SECOND = 1 / 300
-"""Refusals that have a record each; beyond that they are counted."""
+"""Refusals that have a record each, and as many reads; beyond that they are counted."""
+COUNTED = ("refused", "read")
+"""Kinds of records. Reads are counted under codes with a mark in front."""
+MARK = "read "
 
 Audited = Callable[[Event], dict[str, Any] | None]
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -53,7 +57,8 @@ class AuditTrail:
         """As memory knew it when the file was read again."""
         self._size = 0
         self._next = (self.head, 0)
-        self._tokens: tuple[float, float] | None = None
+        self._tokens: dict[str, tuple[float, float]] = {}
+        """Left, and since when, of each kind that is counted."""
         self._untold: dict[str, int] = {}
         self._still_untold: dict[str, int] = {}
 
@@ -77,23 +82,26 @@ class AuditTrail:
             return []
         found = [Told(about, number) for number, event in events if (about := self._audited(event)) is not None]
         told = [one for one in found if self._allowed(one.content, now)]
-        if self._still_untold and self._token(now):
-            content = {"what": "refused", "counts": self._still_untold, "count": sum(self._still_untold.values())}
-            told.append(Told(content))
-            self._still_untold = {}
+        for what in COUNTED:
+            counts = {code: n for code, n in self._still_untold.items() if code.startswith(MARK) == (what == "read")}
+            if counts and self._token(what, now):
+                named = {code.removeprefix(MARK): n for code, n in counts.items()}
+                told.append(Told({"what": what, "counts": named, "count": sum(counts.values())}))
+                self._still_untold = {code: n for code, n in self._still_untold.items() if code not in counts}
         return told
 
     def _allowed(self, content: dict[str, Any], now: float) -> bool:
-        if content["what"] != "refused" or self._token(now):
+        what = content["what"]
+        if what not in COUNTED or self._token(what, now):
             return True
-        code = str(content["code"])
+        code = f"{MARK if what == 'read' else ''}{content['code']}"
         self._still_untold = {**self._still_untold, code: self._still_untold.get(code, 0) + int(content["count"])}
         return False
 
-    def _token(self, now: float) -> bool:
-        left, since = self._tokens or (BURST, now)
+    def _token(self, what: str, now: float) -> bool:
+        left, since = self._tokens.get(what, (BURST, now))
         left = min(BURST, left + max(0.0, now - since) * PER_SECOND)
-        self._tokens = (left - 1.0 if left >= 1.0 else left, now)
+        self._tokens[what] = (left - 1.0 if left >= 1.0 else left, now)
         return left >= 1.0
 
     def write(self, db: sqlite3.Connection, told: Sequence[Told], boot: int, wall: float) -> None:

@@ -1,1 +1,1 @@
-"""Has the world moved away from a model's training data? Pure, on counts; ``docs/decisions/0018-drift.md``."""
+"""Has the world moved away from a model's training data? Pure, on counts; ``docs/decisions/0020-drift.md``."""

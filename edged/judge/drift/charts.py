@@ -7,92 +7,21 @@ kind of change; its sum is held above 0.
 
 from __future__ import annotations
 
-from array import array
-from functools import lru_cache
 from math import ceil, erf, exp, log, pi, sqrt
 from operator import mul
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ...vocabulary.drift import RUN, FeatureReference
 from ...vocabulary.drift_state import Chart
+from .changes import SHAPE, Change
 from .dependence import autocorrelation, effective, inflation
-from .normal_bins import moved, smoothed
 
-WIDER = 1.5
-MISSING = 0.1
-"""Share of rows by which missing values go up, or a label's values go up or down."""
-LABELS = 16
-"""Only the first labels have charts of their own; windows see all of them."""
+STRONG_WIDER, STRONG_LABEL = 0.85, 0.8
+"""The γ at which the largest eigenvalue of exp(γ·weight / V) times the transitions of a normal AR(1) is 1: with ρ from
+0.9 to 0.98, on 301 points, 0.83–0.87 for ``wider``, and for labels, of which one in five has each, 0.66–0.77."""
 MEMORY = 32
 """Windows over which dependence is averaged."""
-RARE = 17.0
-"""Logarithm of about as many runs as lie between two false alarms of a chart."""
-LARGEST = 4.0
-"""Standard deviations: the change looked out for is made larger, up to this, when the reference is small."""
-
-
-class Change(Struct, frozen=True, gc=False):
-    """What a chart looks out for."""
-
-    direction: str
-    weights: array[float]
-    """Added for a row, by its bin; the last one is for a missing value."""
-    mean: float
-    """Of a row by the reference, below 0."""
-    variance: float
-
-
-def _change(direction: str, before: tuple[float, ...], after: tuple[float, ...]) -> Change:
-    # Not a tuple: there are dozens for each feature, and as objects they take three times the memory.
-    weights = array("d", [log(b / a) for a, b in zip(before, after, strict=True)])
-    mean = sum(map(mul, before, weights))
-    return Change(direction, weights, mean, sum(a * w * w for a, w in zip(before, weights, strict=True)) - mean * mean)
-
-
-@lru_cache(maxsize=1024)
-def changes(reference: FeatureReference, shift: float) -> tuple[Change, ...]:
-    """Every change that is looked out for in a feature."""
-    missing = (reference.missing * reference.n + 0.5) / (reference.n + 1.0)
-    there = smoothed(reference.shares, reference.n)
-    before = (*(share * (1.0 - missing) for share in there), missing)
-
-    def seen(direction: str, shares: tuple[float, ...]) -> Change:
-        return _change(direction, before, (*(share * (1.0 - missing) for share in shares), missing))
-
-    found: list[Change] = []
-    if len(there) > 1 and reference.kind == "numeric":
-        wide = max(WIDER, 1.0 + 0.5 * shift)
-        for direction, how in (
-            ("up", (shift, 1.0)), ("down", (-shift, 1.0)), ("wider", (0.0, wide)), ("narrower", (0.0, 1.0 / wide)),
-        ):  # fmt: skip
-            found.append(seen(direction, moved(there, *how)))
-    elif len(there) > 1:
-        names = [*reference.labels[:LABELS], ""] if len(there) <= LABELS + 1 else list(reference.labels[:LABELS])
-        for at, label in enumerate(names):
-            part = there[at if label else -1]
-            up = min(part + MISSING * shift, 0.5 * (1.0 + part))
-            for direction, to in (("more", up), ("less", part - MISSING * shift)):
-                if to > 0.01:
-                    rest = (1.0 - to) / (1.0 - part)
-                    after = [share * rest for share in there]
-                    after[at if label else -1] = to
-                    found.append(seen(f"{direction} {label or 'that is new'}", tuple(after)))
-    if missing < 1.0 - 2.0 * MISSING:
-        more = missing + MISSING
-        rest = (1.0 - more) / (1.0 - missing)
-        found.append(_change("missing", before, (*(share * rest for share in before[:-1]), more)))
-    return tuple(found)
-
-
-def shift_for(reference: FeatureReference, shift: float) -> float:
-    """The change to look out for: ``shift``, or more where the reference is too small to tell as little as that.
-
-    It depends on nothing that changes while rows come, or charts would lose the meaning of their sums.
-    """
-    independent = effective(max(1, reference.n), reference.autocorrelation)
-    return min(LARGEST, max(shift, sqrt(16.0 * RARE / independent)))
 
 
 def nu(x: float) -> float:
@@ -105,15 +34,26 @@ def nu(x: float) -> float:
     return (2.0 / x) * (below - 0.5) / (half * below + exp(-0.5 * half * half) / sqrt(2.0 * pi))
 
 
+def strong(change: Change) -> float:
+    """γ of strongly dependent rows: 2 |mean| / variance if their sums are normal, lower where they lean to the right.
+
+    What is far away counts by its square for ``wider``; whether a row has one label has a longer memory than runs show.
+    """
+    normal = -2.0 * change.mean / change.variance
+    if change.place != SHAPE:
+        return min(normal, STRONG_LABEL)
+    return min(normal, STRONG_WIDER) if change.kind == "wider" else normal
+
+
 def limit(change: Change, chart: Chart, length: float, independent: float, runs: float) -> float:
     """The sum at which false alarms come every ``length`` rows on average.
 
     exp(γh) / (2k² ν²) runs, 2k² half the variance of γ times a run's value; γ is 1 for independent rows (exact by
-    Wald's identity) and 2 |mean| / variance for strongly dependent ones, whose sums are normal. What is not known
+    Wald's identity) and ``strong`` for strongly dependent ones. What is not known
     exactly, the reference (``independent`` rows) and the inflation (from ``runs`` runs), moves γ; averaged over it,
     exp(γh) becomes exp(γh - a (γh)²).
     """
-    gamma = 1.0 + (-2.0 * change.mean / change.variance - 1.0) * (1.0 - 1.0 / chart.inflation)
+    gamma = 1.0 + (strong(change) - 1.0) * (1.0 - 1.0 / chart.inflation)
     far = gamma * gamma * change.variance * RUN / chart.inflation
     step = gamma * sqrt(change.variance * RUN * chart.variance) / chart.inflation
     wanted = log(max(3.0, length / RUN * 0.5 * far * nu(max(0.05, step)) ** 2))
@@ -122,23 +62,26 @@ def limit(change: Change, chart: Chart, length: float, independent: float, runs:
     return (1.0 - sqrt(1.0 - 4.0 * unsure * wanted)) / (2.0 * unsure) / gamma
 
 
-def advance(change: Change, chart: Chart, runs: tuple[tuple[int, ...], ...]) -> tuple[Chart, int]:
-    """The chart after ``runs``, and the number of rows that an alarm looks back on (0: there was none)."""
-    weights = change.weights
-    values = [sum(map(mul, weights, run)) for run in runs]
+def advance(change: Change, chart: Chart, runs: tuple[tuple[int, ...], ...]) -> tuple[Chart, int, float]:
+    """The chart after ``runs``, the number of rows that an alarm looks back on (0: there was none), and the strongest
+    evidence for the change on the way: the sum as it would be if alarms did not set it back to 0."""
+    values = change.values(runs)
     if not values:
-        return chart, 0
+        return chart, 0, 0.0
     total, rows, bound, alarm = chart.sum, chart.rows, chart.limit, 0
     per = 1.0 / chart.inflation
+    told = most = 0.0
     if bound:
         for value in values:
             total += value * per
             if total <= 0.0:
-                total, rows = 0.0, 0
+                total, rows, told = 0.0, 0, 0.0
                 continue
             rows += RUN
+            if told + total > most:
+                most = told + total
             if total >= bound:
-                alarm, total, rows = max(alarm, rows), 0.0, 0
+                alarm, told, total, rows = max(alarm, rows), told + total, 0.0, 0
     middle = change.mean * RUN
     away = [value - middle for value in values]
     products = chart.products + sum(map(mul, away, away[1:]))
@@ -148,7 +91,7 @@ def advance(change: Change, chart: Chart, runs: tuple[tuple[int, ...], ...]) -> 
         total, rows, bound, chart.inflation, chart.variance, chart.lag,
         chart.runs + len(away), chart.total + sum(away), chart.squares + sum(map(mul, away, away)), products, away[-1],
     )  # fmt: skip
-    return after, alarm
+    return after, alarm, most
 
 
 def learn(change: Change, chart: Chart, reference: FeatureReference, windows: int) -> Chart:
@@ -167,7 +110,7 @@ def learn(change: Change, chart: Chart, reference: FeatureReference, windows: in
     lag = chart.lag + part * (lag - chart.lag)
     rho = autocorrelation(variance, lag, RUN)
     if windows < 3:  # a few runs only: what the reference says counts as well
-        degree = 1 if change.direction in ("up", "down") else 2
+        degree = 1 if change.kind in ("up", "down") else 2
         rho = max(rho, max(0.0, reference.autocorrelation) ** degree)
     return replace(cleared, variance=variance, lag=lag, inflation=inflation(rho, 1e9))
 

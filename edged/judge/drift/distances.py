@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import log, sqrt
+from math import atanh, log, log1p, sqrt
 
 Shares = Sequence[float]
 
@@ -21,12 +21,18 @@ def psi(p: Shares, q: Shares) -> float:
 
 
 def jensen_shannon(p: Shares, q: Shares) -> float:
-    """The distance (root of the divergence, to base 2), 0..1. Lin (1991), IEEE Trans. Inf. Theory 37:145-151."""
+    """The distance (root of the divergence, to base 2), 0..1. Lin (1991), IEEE Trans. Inf. Theory 37:145-151.
+
+    With m the middle of a and b and t = (a - b) / 2m, a ln(a / m) + b ln(b / m) is m (ln(1 - t²) + 2t artanh t): no
+    digits are lost where the two are nearly equal, and a root makes much of what is lost.
+    """
     divergence = 0.0
     for a, b in zip(p, q, strict=True):
-        middle = 0.5 * (a + b)
-        divergence += a * log(a / middle) if a > 0.0 else 0.0
-        divergence += b * log(b / middle) if b > 0.0 else 0.0
+        if a <= 0.0 or b <= 0.0:
+            divergence += max(0.0, a, b) * log(2.0)
+        else:
+            t = (a - b) / (a + b)
+            divergence += 0.5 * (a + b) * (log1p(-t * t) + 2.0 * t * atanh(t))
     return sqrt(max(0.0, 0.5 * divergence / log(2.0)))
 
 

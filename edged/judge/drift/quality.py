@@ -44,6 +44,14 @@ def stuck_after(reference: FeatureReference, rho: float, level: float, window: i
     return max(STUCK, ceil(log(level / window) / log(stay)))
 
 
+def usual_rate(usual: float, rate: float, windows: int) -> float:
+    """Rows per second, averaged over 16 windows. What is out of all proportion counts as what is only just strange: one
+    burst, as of a backlog that is made up for, would else be usual for a hundred windows."""
+    if not rate or not usual:
+        return rate or usual
+    return usual + (min(max(rate, usual / RATE), usual * RATE) - usual) / min(16.0, windows + 1.0)
+
+
 def other_rate(rate: float, usual: float) -> str:
     """``""``: as usual."""
     if not rate or not usual:

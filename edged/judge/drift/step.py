@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from operator import add, mul
+from operator import add, itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...vocabulary.drift import Batch, FeatureCounts, FeatureReference, Reference
-from ...vocabulary.drift_state import Chart, DriftState, FeatureState
+from ...vocabulary.drift_state import Chart, DriftState, FeatureState, packed, unpacked
 from . import quality
-from .charts import Change, advance, changes, learn, limited, rho_of, shift_for
+from .changes import GAPS, Look, look_out, shift_for
+from .charts import advance, learn, limited, rho_of
 from .correction import benjamini_hochberg
 from .settings import Settings, quality_level, rows_between_alarms, window_level
 from .verdict import Verdicts, judged
 from .windows import NOTHING, Compared, compare, direction
 
-Known = tuple[FeatureReference, tuple[Change, ...]]
+Known = tuple[FeatureReference, Look]
 
 
 class Levels(Struct, frozen=True):
@@ -32,7 +33,7 @@ class Levels(Struct, frozen=True):
 
 def known(reference: Reference, settings: Settings) -> dict[str, Known]:
     """Every feature with the changes that are looked out for in it."""
-    return {one.name: (one, changes(one, shift_for(one, settings.shift))) for one in reference.features}
+    return {one.name: (one, look_out(one, shift_for(one, settings.shift))) for one in reference.features}
 
 
 def step(
@@ -41,16 +42,19 @@ def step(
     """``now``: edged's clock. A batch closes one window at most, so windows may be longer than asked, never shorter."""
     features = known(reference, settings)
     levels = _levels(state, features, settings)
-    rows, seconds = state.rows + batch.rows, state.seconds + batch.seconds
+    rows = state.rows + batch.rows
     after = {}
     for name, (one, look) in features.items():
         held = state.features.get(name) or FeatureState()
-        if len(held.charts) != len(look):  # a new feature, or charts of another version of edged
-            held = replace(held, charts=(Chart(),) * len(look))
         counted = batch.features.get(name)
         after[name] = _added(held, one, look, counted, now) if counted is not None else held
     state = replace(
-        state, features=after, rows=rows, seconds=seconds, unknown=batch.unknown if batch.rows else state.unknown
+        state,
+        features=after,
+        rows=rows,
+        seconds=state.seconds + batch.seconds,
+        timed=state.timed + (batch.rows if batch.seconds else 0),
+        unknown=batch.unknown if batch.rows else state.unknown,
     )
     if rows >= settings.window:
         state = _closed(state, features, levels, settings, now)
@@ -66,49 +70,49 @@ def _levels(state: DriftState, features: dict[str, Known], settings: Settings) -
     )
 
 
-def _added(
-    held: FeatureState, one: FeatureReference, look: tuple[Change, ...], counted: FeatureCounts, now: float
-) -> FeatureState:
-    moved = [advance(change, chart, counted.runs) for change, chart in zip(look, held.charts, strict=True)]
+def _charts(held: FeatureState, look: Look) -> tuple[Chart, ...]:
+    charts = unpacked(held.sums)
+    # A new feature, or charts of another version of edged.
+    return charts if len(charts) == len(look) else (Chart(),) * len(look)
+
+
+def _added(held: FeatureState, one: FeatureReference, look: Look, counted: FeatureCounts, now: float) -> FeatureState:
+    moved = [
+        (change, *advance(change, chart, counted.runs))
+        for change, chart in zip(look, _charts(held, look), strict=True)
+    ]  # fmt: skip
     held = replace(
         held,
-        charts=tuple(chart for chart, _ in moved),
+        sums=packed(chart for _, chart, _, _ in moved),
         counts=tuple(map(add, held.counts, counted.counts)) if held.counts else counted.counts,
         missing=held.missing + counted.missing,
         outside=held.outside + counted.outside,
         infinite=held.infinite + counted.infinite,
         longest_run=max(held.longest_run, counted.longest_run),
     )
-    for change, (_, rows) in zip(look, moved, strict=True):
-        if rows and change.direction == "missing":
-            held = replace(held, problems={"missing": now} | held.problems)
-        elif rows:
-            # A new sign, even of something known: the windows get their say anew before it is over.
-            if held.drifted_since is None:
-                seems = _likeliest(look, counted)
-                held = replace(held, drifted_since=now, why=f"{seems} within {rows} rows", direction=seems)
-            held = replace(held, hits=held.hits | 1)
+    if any(rows for change, _, rows, _ in moved if change.place == GAPS):
+        held = replace(held, problems={"missing": now} | held.problems)
+    shifts = [(evidence, rows, change) for change, _, rows, evidence in moved if change.place != GAPS]
+    if rows := max((rows for _, rows, _ in shifts), default=0):
+        if held.drifted_since is None:
+            # The chart that fired first need not be the one that was made for the change.
+            seems = max(shifts, key=itemgetter(0))[2].direction(one)
+            held = replace(held, drifted_since=now, why=f"{seems} within {rows} rows", direction=seems)
+        # A new sign, even of something known: the windows get their say anew before it is over.
+        held = replace(held, hits=held.hits | 1)
     return held
-
-
-def _likeliest(look: tuple[Change, ...], counted: FeatureCounts) -> str:
-    """What the batch that raised the alarm looks like: the chart that fired need not be the one made for the change."""
-    rows = (*counted.counts, counted.missing)
-    found = (change for change in look if change.direction != "missing")
-    return max(found, key=lambda change: sum(map(mul, change.weights, rows))).direction
 
 
 def _closed(
     state: DriftState, features: dict[str, Known], levels: Levels, settings: Settings, now: float
 ) -> DriftState:
     """The end of a window: every test that wants one, then all is learnt from it that there is to learn."""
-    rate = state.rows / state.seconds if state.seconds > 0.0 else 0.0
-    part = 1.0 / min(16.0, state.windows + 1.0)
-    usual = state.rate + part * (rate - state.rate) if rate else state.rate
+    rate = state.timed / state.seconds if state.seconds > 0.0 else 0.0
+    usual = quality.usual_rate(state.rate, rate, state.windows)
     learnt = {
         name: tuple(
             learn(change, chart, one, state.windows)
-            for change, chart in zip(look, state.features[name].charts, strict=True)
+            for change, chart in zip(look, _charts(state.features[name], look), strict=True)
         )
         for name, (one, look) in features.items()
     }
@@ -124,14 +128,17 @@ def _closed(
             limited(change, chart, one, levels.length, state.windows, settings.window)
             for change, chart in zip(look, learnt[name], strict=True)
         )
-        held = replace(state.features[name], charts=charts)
+        held = replace(state.features[name], sums=packed(charts))
         held = _confirmed(held, one, found[name], hit and found[name].excess >= settings.least, settings, now)
-        after[name] = _examined(held, one, state.rows, levels, settings, now)
+        rho = max(map(rho_of, charts[:2]), default=one.autocorrelation)
+        after[name] = _examined(held, one, rho, state.rows, levels, settings, now)
     strange = quality.other_rate(rate, state.rate)
     problems = {what: since for what, since in state.problems.items() if what == strange}
     if strange:
         problems = {strange: now} | problems
-    return replace(state, features=after, rows=0, seconds=0.0, windows=state.windows + 1, rate=usual, problems=problems)
+    return replace(
+        state, features=after, rows=0, seconds=0.0, timed=0, windows=state.windows + 1, rate=usual, problems=problems
+    )
 
 
 def _confirmed(
@@ -145,7 +152,8 @@ def _confirmed(
     if held.drifted_since is None and hit and hits.bit_count() >= settings.persistent:
         why = f"another distribution in {hits.bit_count()} of the last {settings.of} windows"
         held = replace(held, drifted_since=now, why=why, direction=direction(held.counts, one))
-    elif hit and held.drifted_since is not None:  # a whole window tells better than the first chart to fire
+    elif hit and hits & 2 and held.drifted_since is not None:
+        # A whole window tells better than the first chart to fire; not one that the change came in the middle of.
         held = replace(held, direction=direction(held.counts, one))
     elif held.drifted_since is not None and not hits:
         held = replace(held, drifted_since=None, why="", direction="")
@@ -153,9 +161,8 @@ def _confirmed(
 
 
 def _examined(
-    held: FeatureState, one: FeatureReference, rows: int, levels: Levels, settings: Settings, now: float
+    held: FeatureState, one: FeatureReference, rho: float, rows: int, levels: Levels, settings: Settings, now: float
 ) -> FeatureState:
-    rho = max((rho_of(chart) for chart in held.charts[:2]), default=one.autocorrelation)
     still = quality.stuck_after(one, rho, levels.quality, settings.window)
     wrong = {
         "missing": "missing" in held.problems and quality.missing(one, held, rows),

@@ -14,6 +14,9 @@ from .distances import psi, shares
 from .normal_bins import middles, smoothed
 from .tails import weighted_chi_square
 
+LABELS_LONGER = 1.4
+"""Inflation beyond 1 of a label of a normal AR(1) with ρ = 0.9, over that of an AR(1) whose runs are like its runs."""
+
 
 class Compared(Struct, frozen=True):
     p: float
@@ -54,7 +57,12 @@ def inflations(
     # Of a categorical one each label has its own: as many of the largest as there are components.
     rhos = sorted(known[:-1] or [reference.autocorrelation], reverse=True)
     rhos = [rhos[min(len(rhos) - 1, index * len(rhos) // free)] for index in range(free)]
-    return tuple(inflation(rho, n) for rho in rhos), tuple(inflation(rho, m) for rho in rhos)
+    return tuple(_of_label(rho, n) for rho in rhos), tuple(_of_label(rho, m) for rho in rhos)
+
+
+def _of_label(rho: float, n: float) -> float:
+    """Whether a row has one label has a longer memory than its runs show."""
+    return 1.0 + LABELS_LONGER * (inflation(rho, n) - 1.0)
 
 
 def direction(counts: Sequence[int], reference: FeatureReference) -> str:
