@@ -15,6 +15,7 @@ MOST_REMOVED = 50
 """Containers in one go."""
 _LOG_LINES = 30
 _EACH = 15.0
+_COMPOSE = "com.docker.compose.project"
 _KEPT_LABELS = ("edged.enable", "edged.app")
 
 
@@ -67,7 +68,8 @@ def _free(what: str, action: PruneDisk, tools: Tools) -> int:
 
 
 def _unused(action: PruneDisk, tools: Tools) -> list[tuple[str, str]]:
-    """(id, name) of containers that ended long ago, by themselves or by hand, and that no app of edged needs."""
+    """(id, name) of containers that ended long ago, that no app of edged needs, and that nobody means to start again:
+    without a restart policy, and not part of a Compose project."""
     found: list[tuple[str, str]] = []
     try:
         listed = tools.containers.list_all()
@@ -80,17 +82,24 @@ def _unused(action: PruneDisk, tools: Tools) -> list[tuple[str, str]]:
         )
         if container.status not in ("exited", "dead", "created") or mine or named:
             continue
-        if _ended_for(container.id, tools) >= action.min_age:
+        try:
+            _, about = tools.containers.inspect(container.id)
+        except PortError:
+            continue
+        if not _wanted(about) and _ended_for(about) >= action.min_age:
             found.append((container.id, container.name))
     return found[:MOST_REMOVED]
 
 
-def _ended_for(container_id: str, tools: Tools) -> float:
+def _wanted(about: dict[str, Any]) -> bool:
+    """Whoever made it has plans for it."""
+    policy = ((about.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"
+    labels = (about.get("Config") or {}).get("Labels") or {}
+    return policy != "no" or _COMPOSE in labels
+
+
+def _ended_for(about: dict[str, Any]) -> float:
     """Seconds since it ended (never started: since it was made); 0 when that is not known."""
-    try:
-        _, about = tools.containers.inspect(container_id)
-    except PortError:
-        return 0.0
     state: dict[str, Any] = about.get("State") or {}
     ages = [_age(str(state.get("FinishedAt", ""))), _age(str(about.get("Created", "")))]
     return min((age for age in ages if age is not None), default=0.0)

@@ -157,7 +157,7 @@ class Prune(Section, frozen=True, kw_only=True):
     """What may go when a disk is full."""
 
     logs: tuple[str, ...] = ()
-    min_age: Duration = 86400.0
+    min_age: Duration = 7 * 86400.0
 
 
 class DiskWatch(Section, frozen=True, kw_only=True):

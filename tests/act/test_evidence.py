@@ -44,6 +44,8 @@ class World:
             Container(id="e" * 64, name="fresh", status="exited"),
         ]
         self.broken = ""
+        self.policy = "no"
+        self.labels: dict[str, str] = {}
 
     def inspect(self, container_id: str) -> tuple[Container, dict[str, Any]]:
         if self.gone:
@@ -53,8 +55,9 @@ class World:
             "State": {"ExitCode": 137, "FinishedAt": finished},
             "Created": LONG_AGO,
             "Args": ["--token", "hunter2", "--port=80"],
+            "HostConfig": {"RestartPolicy": {"Name": self.policy}},
             "Config": {"Env": ["DB_PASSWORD=hunter2", "PORT=80"], "Cmd": ["app", "--api-key=hunter2"],
-                       "Labels": {"secret.key": "hunter2", "edged.app": "x"}},
+                       "Labels": {"secret.key": "hunter2", "edged.app": "x"} | self.labels},
         }  # fmt: skip
         return Container(id=container_id, name="app", status="running", pid=7), about
 
@@ -210,6 +213,16 @@ def test_only_what_ended_long_ago_and_belongs_to_nobody_is_removed(tmp_path: Pat
     assert record(result["evidence"])["removed"]["left-over"]["inspect"]["State"]["ExitCode"] == 137
     by_id = msgspec.structs.replace(action, keep=("a" * 64, "b" * 64))
     assert data.prune(cast(PruneDisk, by_id), tools(tmp_path, world))["removed"] == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "labels"), [("unless-stopped", {}), ("always", {}), ("no", {"com.docker.compose.project": "plant"})]
+)
+def test_what_somebody_means_to_start_again_stays(tmp_path: Path, policy: str, labels: dict[str, str]) -> None:
+    world = World()
+    world.policy, world.labels = policy, labels
+    result = data.prune(cast(PruneDisk, DESTRUCTIVE["removed b"]), tools(tmp_path, world))
+    assert result["removed"] == [] and "images" in world.done
 
 
 def test_one_part_that_fails_keeps_no_other_from_being_freed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from edged.config import Config
+from edged.config.model import Restart
 from edged.config.runbooks import Steps
 from edged.vocabulary import actions as act
 from edged.vocabulary import events as ev
@@ -225,6 +226,14 @@ def test_a_full_disk_is_pruned_once_and_is_said_to_be_well_when_it_is() -> None:
         w.run(10.0)
     (end,) = w.events(ev.RunbookEnded, alert="DiskFull")
     assert end.result == "cleared" and "3 MiB" in end.steps[0].why and "old" in end.steps[0].why
+
+
+def test_where_edged_only_observes_a_full_disk_is_not_pruned() -> None:
+    w = world({"a": app(restart=Restart(enabled=False))})
+    for _ in range(5):
+        w.host(disks=(Disk(path="/", total=100, free=4, inodes=100, inodes_free=90),))
+        w.run(10.0)
+    assert not [a for _, a in w.asked if isinstance(a, act.PruneDisk)]
 
 
 def test_a_host_out_of_memory_pauses_only_if_its_runbook_says_so() -> None:

@@ -62,7 +62,7 @@ def test_a_life_with_edged(machine: Machine, engine: Engine, checkout: Checkout)
     assert checked.returncode == 0, machine.journal("edged-report.service")
     files = machine.sh("ls /var/lib/edged/reports").split()
     assert sorted(name.rpartition(".")[2] for name in files) == ["html", "json", "txt"], files
-    assert "APPS" in machine.sh("cat /var/lib/edged/reports/*.txt")
+    assert "EDGED ITSELF" in machine.sh("cat /var/lib/edged/reports/*.txt")
 
     # Again: nothing changes.
     before, pid = fingerprint(machine), machine.show("MainPID")

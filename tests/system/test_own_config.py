@@ -182,7 +182,8 @@ def test_bad_ones_change_nothing(engine: Engine, edged: Make) -> None:
         answer = daemon.command("edged.config.deploy", config=config, hold=1.0)
         assert (answer["status"], answer["reason"]) == ("failed", "refused") and why in answer["message"], answer
     # An address that cannot be had shows only when it is taken: that is taken back.
-    answer = apply(daemon, 1.0, http={"listen": "192.0.2.1:9"})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answer = apply(daemon, 1.0, http={"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
     assert (answer["status"], answer["reason"]) == ("failed", "not_taken") and "cannot listen" in answer["message"]
     assert daemon.status()["config"]["digest"] == digest and not (daemon.state / "applied.yaml").exists()
     assert daemon.status()["config"]["errors"] == [] and len(daemon.events("config.refused")) == len(refusals)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import urllib.request
 from collections.abc import Callable
 
@@ -75,9 +76,10 @@ def test_the_listener_moves(engine: Engine, edged: Make) -> None:
     daemon.wait_event("config.reloaded")
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).status == 200
     # An address that cannot be had is refused, and the listener stays where it is.
-    daemon.configure({"http": {"listen": "192.0.2.1:9"}})
-    daemon.reload()
-    told = daemon.wait_event("config.refused")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        daemon.configure({"http": {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}})
+        daemon.reload()
+        told = daemon.wait_event("config.refused")
     assert "cannot listen" in told["data"]["errors"][0]
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).status == 200
 

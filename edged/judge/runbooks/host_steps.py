@@ -64,6 +64,8 @@ def paused(scene: Scene, run: Run, step: Step) -> Move:
 
 
 def prune_unfit(scene: Scene, step: Step) -> Unfit:
+    if not any(app.config.restart.enabled for app in scene.state.apps.values()):
+        return "skipped", "edged only observes this device: the configuration names no app that it may act on"
     return None
 
 
