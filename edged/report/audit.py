@@ -15,7 +15,7 @@ MOST = 20
 """Items of a list."""
 UNSEEN = ("disk", "lost", "damaged")
 """Why events were given up that perhaps nothing else has told of."""
-READS = frozenset({"status.get", "report.get", "logs.get", "evidence.get"})
+READS = frozenset({"status.get", "report.get", "logs.get", "evidence.get", "data.list"})
 """Commands that change nothing. A console may send them every minute: one record of each, and counted when many."""
 
 

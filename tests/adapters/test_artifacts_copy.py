@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import tarfile
 import threading
@@ -311,7 +312,8 @@ def test_a_reader_never_sees_a_part_of_a_file(engine: Engine, store: ArtifactSto
     lines = engine.client.logs(reader).decode().splitlines()
     sums = {hashlib.md5(name * 1_000_000).hexdigest() + "  -" for name in (b"one", b"two")}
     assert set(lines) - {"ready", "missing"} == sums
-    assert lines.count("missing") <= 15
+    gone = sum(line == "missing" for line, _ in itertools.groupby(lines))
+    assert gone <= 15, "the engine unpacks by another name, or frees the name for a moment, once"
 
 
 def test_the_engine_dies_in_the_middle(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
