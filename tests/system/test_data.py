@@ -70,10 +70,14 @@ class Historian:
             path.write_bytes(b"torn " * 5000)
 
     def cli(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "edged", "data", "app", *words, "--socket", self.daemon.socket],
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        for _ in range(100):
+            done = subprocess.run(
+                [sys.executable, "-m", "edged", "data", "app", *words, "--socket", self.daemon.socket],
+                capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            if "rejected [busy]" not in done.stdout + done.stderr:
+                break
+            time.sleep(0.2)  # one that was planned is just being made
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
