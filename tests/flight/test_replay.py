@@ -61,13 +61,14 @@ def test_every_cut_leaves_what_came_before_it(tmp_path: Path) -> None:
     ((name, data),) = recorded(tmp_path, one_run(walk(steps=3)))
     whole = Count()
     list(replay([(name, data)], whole))
-    seen = 0
+    seen = told = 0
     for length in range(0, len(data), max(1, len(data) // 60)):
         count = Count()
         list(replay([(name, data[:length])], count))
-        assert len(count.notes) == 1 and not count.differing and count.facts <= whole.facts
-        seen += 1
-    assert seen >= 50
+        assert len(count.notes) <= 1 and not count.differing and count.facts <= whole.facts
+        seen, told = seen + 1, told + len(count.notes)
+    # One that ends between two parts is as whole as the one that is just being written.
+    assert seen >= 50 and told >= seen - 5
 
 
 def test_another_decision_is_shown(tmp_path: Path) -> None:

@@ -74,6 +74,11 @@ def test_counts_go_on_over_a_restart_of_edged_and_of_the_container(
     def counted() -> int:
         return totals(e, "app")["errors"]
 
+    def said_all() -> bool:
+        before = written()
+        time.sleep(1.0)
+        return written() == before
+
     e = edged({"apps": {"app": {}}}).start()
     e.wait(lambda: counted() >= 20, 30.0, "it is counted")
     e.signal(how)
@@ -85,7 +90,8 @@ def test_counts_go_on_over_a_restart_of_edged_and_of_the_container(
     engine.client.restart("app", timeout=3)
     before = written()
     e.wait(lambda: counted() > before + 10, 40.0, "and the next run of the container")
-    e.wait(lambda: written() == counted() >= before + 50, 60.0, "all of them")
+    e.wait(said_all, 60.0, "the app has said all")
+    e.wait(lambda: written() == counted() >= before + 50, 20.0, "all of them are counted")
     time.sleep(3.0)
     assert counted() == written()
 
