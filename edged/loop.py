@@ -28,7 +28,7 @@ from .vocabulary.state import AppState, State
 log = logging.getLogger(__name__)
 
 BOUND = 20_000
-CROWD = 20
+CROWD = 10_000
 LONGEST_WAIT = 1.0
 """Seconds between two turns when nothing happens."""
 
