@@ -18,7 +18,7 @@ from .reception import Reception
 
 log = logging.getLogger(__name__)
 
-BOUND, BOUND_BYTES = 5000, 8 * 2**20
+BOUND, BOUND_BYTES = 12_000, 8 * 2**20
 """What waits here at most. A broker should hold back what it has no receipts for; mosquitto 2.0.11 does not always."""
 MANY = 20
 """Waiting ones that are a flood, whatever they are."""
