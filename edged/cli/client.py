@@ -74,29 +74,44 @@ def request(
 def _lines(connection: socket.socket, where: Path) -> Iterator[bytes]:
     with connection.makefile("rb") as stream:
         status = stream.readline().split()
-        while stream.readline().strip():
-            pass
+        length: int | None = None
+        while header := stream.readline().strip():
+            name, _, value = header.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
         code = int(status[1]) if len(status) > 1 and status[1].isdigit() else 0
         if code != 200:
             text = stream.read(4096).decode("utf-8", "replace").strip()
             raise Failure(1 if code else UNREACHABLE, f"the daemon at {where} said {code or 'nothing'}: {text}")
-        yield from stream
+        came = 0
+        for line in stream:
+            came += len(line)
+            yield line
+        if length is not None and came < length:
+            raise Failure(UNREACHABLE, f"the daemon at {where} ended in the middle of its answer; ask again")
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise Failure(UNREACHABLE, "the daemon ended in the middle of its answer; ask again") from None
 
 
 def get(given: str | None, path: str) -> Any:
-    return json.loads(b"".join(request(given, "GET", path)))
+    return _parsed(b"".join(request(given, "GET", path)))
 
 
 def send(given: str | None, path: str, file: BinaryIO) -> Any:
     """Hands a file over."""
-    return json.loads(b"".join(request(given, "PUT", path, file=file)))
+    return _parsed(b"".join(request(given, "PUT", path, file=file)))
 
 
 def delete(given: str | None, path: str) -> Any:
-    return json.loads(b"".join(request(given, "DELETE", path)))
+    return _parsed(b"".join(request(given, "DELETE", path)))
 
 
 def command(given: str | None, type_: str, args: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Runs a command and yields its answers as they come."""
     for line in request(given, "POST", "/v1/commands", {"type": type_, "args": args}):
-        yield json.loads(line)
+        yield _parsed(line)

@@ -1,0 +1,71 @@
+"""What a verb says when the daemon ends while it answers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edged.cli import UNREACHABLE, Failure
+from edged.cli.client import command, get
+
+Answer = Callable[[bytes], str]
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> Iterator[Answer]:
+    """Answers the next request with these bytes, and closes the connection as a process that is killed does."""
+    where = tmp_path / "edged.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(where))
+        listener.listen(1)
+        listener.settimeout(10.0)
+        threads: list[threading.Thread] = []
+
+        def serve(data: bytes) -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(data)
+
+        def will(data: bytes) -> str:
+            threads.append(threading.Thread(target=serve, args=(data,)))
+            threads[-1].start()
+            return str(where)
+
+        yield will
+        for thread in threads:
+            thread.join(10.0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        HEAD,
+        HEAD + b"Content-Length: 13\r\n\r\n",
+        HEAD + b'Content-Length: 13\r\n\r\n{"boot": ',
+        HEAD + b'\r\n{"boot": ',
+        HEAD + b"Content-Length: 3\r\n\r\n12",  # what came is JSON of its own
+    ],
+)
+def test_an_answer_cut_short_is_told(answer: Answer, data: bytes) -> None:
+    with pytest.raises(Failure, match=r"ended in the middle of its answer|said nothing") as failure:
+        get(answer(data), "/v1/status")
+    assert failure.value.code == UNREACHABLE
+
+
+def test_a_whole_answer_is_read(answer: Answer) -> None:
+    assert get(answer(HEAD + b'Content-Length: 11\r\n\r\n{"boot": 3}'), "/v1/status") == {"boot": 3}
+
+
+def test_a_command_whose_answers_break_off_is_told_after_those_that_came(answer: Answer) -> None:
+    answers = command(answer(HEAD + b'\r\n{"status": "accepted"}\n{"sta'), "app.restart", {"app": "worker"})
+    assert next(answers) == {"status": "accepted"}
+    with pytest.raises(Failure, match="ended in the middle of its answer"):
+        next(answers)
