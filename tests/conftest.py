@@ -6,6 +6,8 @@ import pytest
 
 # Set before anything imports onnxruntime: it would phone home otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# Before anything imports numpy: its threads wait by spinning, which takes the cores from the other workers.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 pytest_plugins = [
     "tests.fixtures.broker",

@@ -59,12 +59,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def until(condition: Callable[[], Any], within: float, what: str) -> Any:
-    """Waits, looking 200 times a second. Raises ``TimeoutError``."""
+def until(condition: Callable[[], Any], within: float, what: str | Callable[[], str]) -> Any:
+    """Waits, looking 200 times a second. Raises ``TimeoutError``; ``what`` is asked then, when it can be called."""
     deadline = time.monotonic() + within
     while not (got := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {within:g} s: {what}")
+            raise TimeoutError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.005)
     return got
 

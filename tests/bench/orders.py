@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +137,12 @@ def rate(engine: Engine, folder: Path, count: int) -> list[Figure]:
         cpu, at = cpu_seconds(daemon.process.pid), time.monotonic()
         for _, where, data in messages:
             console.publish(where, data)
-        until(lambda: console.finals >= count, 120.0, f"{count} results, only {console.finals}")
+
+        def there() -> str:
+            answers = Counter(status for got in console.answers.values() for status, _ in got)
+            return f"{count} results, but {dict(answers)} of {len(console.answers)}\n{daemon.text()[-3000:]}"
+
+        until(lambda: console.finals >= count, 120.0, there)
         seconds = time.monotonic() - at
         cpu = cpu_seconds(daemon.process.pid) - cpu
     note = f"end to end {count / seconds:.0f}/s on this machine, {1e6 * cpu / count:.0f} us of edged's CPU each"

@@ -76,8 +76,8 @@ def test_learned_then_moved(engine: Engine, edged: Make, tmp_path: Path) -> None
     feed = Feed(tmp_path / "rows.ndjson")
     daemon = watching(edged, engine, feed.path).start()
     daemon.wait_state("box", "healthy")
-    feed.rows(2100)
-    daemon.wait_event("drift.reference", learned=True, features=3)
+    feed.rows(2000)
+    assert daemon.wait_event("drift.reference", learned=True, features=3)["data"]["rows"] == 2000
     feed.rows(1000)
     daemon.wait(lambda: report(daemon)["windows"] >= 3, 20.0, "windows are compared")
     assert report(daemon)["state"] == "steady"
