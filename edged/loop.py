@@ -7,7 +7,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +24,7 @@ from .vocabulary.actions import Action
 from .vocabulary.events import Event
 from .vocabulary.facts import ActionFinished, ConfigLoaded, Fact, OrderReceived, Tick
 from .vocabulary.state import AppState, State
+from .witness import Turn, Witness
 
 log = logging.getLogger(__name__)
 
@@ -68,22 +69,6 @@ class Inbox:
         except queue.Empty:
             return items
         return items
-
-
-class Witness(Protocol):
-    """Takes down every fact and what it led to. Called in every turn: never waits, never raises."""
-
-    def saw(
-        self,
-        now: float,
-        fact: Fact,
-        config: Config,
-        before: State,
-        after: State,
-        actions: tuple[Action, ...],
-        events: tuple[Event, ...],
-    ) -> None:
-        """``fact`` was judged at ``now`` with ``config``, and made ``after`` of ``before``."""
 
 
 class Hands(Struct, frozen=True):
@@ -166,7 +151,12 @@ class Loop:
             item = item.fact
         now = self._clock.now()
         before = self._state
-        judged = judge(before, item, self._config, now)
+        try:
+            judged = judge(before, item, self._config, now)
+        except Exception:
+            # The very fact that is wanted: `edged replay` then shows where the mistake is.
+            self._hands.witness.saw(Turn(now, item, self._config, before, before, (), ()))
+            raise
         self._state = judged.state
         for action in judged.actions:
             if not action.journalled:
@@ -175,7 +165,8 @@ class Loop:
         outcomes = ((item.action_id, _outcome(item)),) if isinstance(item, ActionFinished) and _kept(item) else ()
         receipts = (item.receipt,) if isinstance(item, OrderReceived) and not self._state.stopping else ()
         self._publish(judged.events, journalled, outcomes, receipts, now)
-        self._hands.witness.saw(now, item, self._config, before, judged.state, judged.actions, judged.events)
+        turn = Turn(now, item, self._config, before, judged.state, judged.actions, judged.events)
+        self._hands.witness.saw(turn)
 
     def _publish(
         self,

@@ -25,17 +25,22 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o640, *, sync: bool = Tru
         Path(temporary).unlink(missing_ok=True)
         raise
     if sync:
-        _sync(path.parent, os.O_DIRECTORY)
+        sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:
     """Makes a file that was written without ``sync`` safe against a power cut. Raises ``OSError``."""
     _sync(path, 0)
-    _sync(path.parent, os.O_DIRECTORY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a created or renamed file of the folder survive a power cut. Raises ``OSError``."""
+    _sync(folder, os.O_DIRECTORY)
 
 
 def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | flags)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -12,20 +12,14 @@ from .docker_http import Exchange
 def limited(exchange: Exchange, path: str, max_bytes: int, deadline: float) -> Generator[bytes, None, None]:
     """The body as it comes, until ``deadline`` (monotonic). Raises ``Refused`` beyond ``max_bytes``."""
     got = 0
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            data = exchange.read(left) if left > 0 else None
-        except TimeoutError:
-            data = None
-        if data is None:
-            raise Unreachable(f"the engine did not send all of {path} in time")
-        if not data:
-            return
-        got += len(data)
-        if got > max_bytes:
-            raise Refused(f"{path} in the container is larger than {max_bytes} bytes")
-        yield data
+    try:
+        for data in exchange.blocks(deadline):
+            got += len(data)
+            if got > max_bytes:
+                raise Refused(f"{path} in the container is larger than {max_bytes} bytes")
+            yield data
+    except TimeoutError:
+        raise Unreachable(f"the engine did not send all of {path} in time") from None
 
 
 class Once:

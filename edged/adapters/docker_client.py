@@ -161,13 +161,17 @@ class _Connection(UnixHTTPConnection):
 
 
 class _Pool(UnixHTTPConnectionPool):
+    def __init__(self, url: str, socket_path: str, seconds: int) -> None:
+        super().__init__(url, socket_path, seconds, maxsize=1)
+        self._seconds = seconds
+
     def _new_conn(self) -> _Connection:  # type: ignore[override]
-        return _Connection(self.base_url, self.socket_path, self.timeout)  # type: ignore[arg-type]
+        return _Connection(self.base_url, self.socket_path, self._seconds)
 
 
 class _Adapter(UnixHTTPAdapter):
     def get_connection(self, url: Any, proxies: Any = None) -> _Pool:
         pool = self.pools.get(url)
         if pool is None:
-            pool = self.pools[url] = _Pool(url, self.socket_path, self.timeout, maxsize=1)
+            pool = self.pools[url] = _Pool(url, self.socket_path, self.timeout)
         return pool

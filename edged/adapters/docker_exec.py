@@ -24,17 +24,11 @@ def execute(
     path = f"/v{clients.version(timeout)}/exec/{made['Id']}/start"
     with Exchange(url) as exchange:
         exchange.post(path, b'{"Detach":false,"Tty":false}', max(0.1, deadline - time.monotonic()))
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                data = exchange.read(left) if left > 0 else None
-            except TimeoutError:
-                data = None
-            if data is None:
-                raise late
-            if not data:
-                break
-            tail.feed(frames.feed(data))
+        try:
+            for data in exchange.blocks(deadline):
+                tail.feed(frames.feed(data))
+        except TimeoutError:
+            raise late from None
     while (seen := _seen(clients, made["Id"], timeout)).get("Running"):
         if time.monotonic() > deadline:
             raise late

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -130,6 +131,15 @@ class Exchange:
             if self.aborted:
                 return b""
             raise unreachable(error, self._url, timeout) from error
+
+    def blocks(self, deadline: float) -> Iterator[bytes]:
+        """The body to its end, as it comes. Raises ``TimeoutError`` after ``deadline`` (monotonic)."""
+        while (left := deadline - time.monotonic()) > 0.0:
+            data = self.read(left)
+            if not data:
+                return
+            yield data
+        raise TimeoutError
 
     def ready(self) -> bytes | None:
         """What has come of the body, without waiting: ``None``: nothing now, ``b""``: this is its end."""

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import re
 import signal
-from datetime import UTC, datetime
 from typing import Any, get_args
 
 from ..vocabulary.facts import ContainerChanged
-from ..vocabulary.world import Container, ContainerStatus, DockerHealth, Usage
+from ..vocabulary.times import unix_time
+from ..vocabulary.world import Container, ContainerAction, ContainerStatus, DockerHealth, Usage
 
-EVENT_ACTIONS: tuple[str, ...] = (
-    "create", "start", "die", "kill", "stop", "restart", "oom", "pause", "unpause", "destroy", "rename",
-    "update", "health_status",
-)  # fmt: skip
+EVENT_ACTIONS: dict[str, ContainerAction] = {word: word for word in get_args(ContainerAction)}
 """What ``ContainerChanged`` knows; ``exec_*``, ``attach``, ``top`` and the like are noise."""
 
-_STATUSES: frozenset[str] = frozenset(get_args(ContainerStatus))
-_HEALTHS: frozenset[str] = frozenset(get_args(DockerHealth))
+_STATUSES: dict[str, ContainerStatus] = {word: word for word in get_args(ContainerStatus)}
+_HEALTHS: dict[str, DockerHealth] = {word: word for word in get_args(DockerHealth)}
 _ENDED = frozenset({"exited", "dead", "restarting"})
 _EXIT_CODE = re.compile(r"^(?:Exited|Restarting) \((-?\d{1,6})\)")
 _SERVER = re.compile(r"^(?:Docker|Libpod)/(\S+)", re.IGNORECASE)
@@ -51,17 +48,6 @@ def _labels(value: object, without: frozenset[str] = frozenset()) -> dict[str, s
     return {key: _text(text) for key, text in _dict(value).items() if key not in without}
 
 
-def unix_time(value: object) -> float | None:
-    """RFC 3339 with up to nanoseconds to Unix seconds; Go's zero time and nonsense to ``None``."""
-    try:
-        parsed = datetime.fromisoformat(_text(value))
-        if parsed.year < 1970:
-            return None
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
 def engine_version(headers: dict[str, str]) -> str:
     """The engine's version from the headers of a ping (keys in lower case)."""
     found = _SERVER.match(headers.get("server", ""))
@@ -80,7 +66,7 @@ def _status(state: object, text: str) -> ContainerStatus:
     """Unknown states (other engines, later versions) become the nearest one of ours."""
     told = _text(state).lower()
     if told in _STATUSES:
-        return told  # type: ignore[return-value]
+        return _STATUSES[told]
     if told == "stopped" or text.startswith("Exited"):
         return "exited"
     if text.startswith("Restarting"):
@@ -91,8 +77,7 @@ def _status(state: object, text: str) -> ContainerStatus:
 
 
 def _health(told: object) -> DockerHealth:
-    text = _text(told).strip().lower()
-    return text if text in _HEALTHS else "none"  # type: ignore[return-value]
+    return _HEALTHS.get(_text(told).strip().lower(), "none")
 
 
 def _health_in(text: str) -> DockerHealth:
@@ -186,7 +171,7 @@ def to_change(message: object, at: float) -> ContainerChanged | None:
         at=at,
         id=container_id,
         name=_text(attributes.get("name")).lstrip("/") or container_id[:12],
-        action=action,  # type: ignore[arg-type]
+        action=EVENT_ACTIONS[action],
         image=_text(attributes.get("image")) or _text(told.get("from")),
         labels=_labels(attributes, _NOT_LABELS),
         exit_code=_int(attributes.get("exitCode")) if action == "die" else None,

@@ -40,6 +40,12 @@ class EvidenceFolder:
         """Bytes by folder; ``None``: nobody has looked. An app that is down does not wait for a look at thousands of
         files; what somebody else removed only makes the next look come early."""
 
+    def look(self) -> None:
+        """Counts what is there, so that the first one who saves need not. What cannot be read is told by that one."""
+        with self._lock, suppress(OSError):
+            if self._sizes is None:
+                self._count(self._records())
+
     def save(self, name: str, record: Mapping[str, Any], incident: str = "") -> tuple[str, str, int]:
         """Writes ``name``.json.gz and returns (path, sha256 of the file, bytes). Raises ``StorageError``.
 
@@ -168,6 +174,9 @@ class EvidenceFolder:
             records = self._drop(records, mine[_FIRST:] + mine[:_FIRST][::-1], self.max_bytes // _SHARE - needed, mine)
         records = self._drop(records, list(records), self.max_bytes - needed, records)
         self._sweep()
+        self._count(records)
+
+    def _count(self, records: list[tuple[Path, int, float]]) -> None:
         self._sizes = {}
         for path, size, _ in records:
             self._sizes[path.parent] = self._sizes.get(path.parent, 0) + size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
@@ -56,16 +57,16 @@ def read_int(path: str, base: int = 10) -> int | None:
 def entries(folder: str, prefix: str = "") -> list[str]:
     """Paths of what is in a folder and begins with ``prefix``, sorted; empty without such a folder."""
     try:
-        names = [name for name in os.listdir(folder) if name.startswith(prefix)]  # noqa: PTH208 - Path is slow
+        with os.scandir(folder) as found:
+            return sorted(entry.path for entry in found if entry.name.startswith(prefix))
     except OSError:
         return []
-    return sorted(f"{folder}/{name}" for name in names)
 
 
 def exists(path: str) -> bool:
     """Like ``os.path.exists``, but "not allowed to look" is an ``OSError``, not "no"."""
     try:
-        os.stat(path)  # noqa: PTH116 - Path is slow
+        Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

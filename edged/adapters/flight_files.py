@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ..flight.segment import HEAD, ITEMS, MAGIC, RAW, TAIL, Damaged, encode, frame, frames, row
+from ..flight.segment import HEAD, MAGIC, PACKED, RAW, TAIL, Damaged, encode, frame, frames, row
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def read_newest(path: Path) -> Newest | None:
         log.warning("the end of %s is left out: %s", path, damage)
     if size < 0 or not count or "/" in str(name):
         return None
-    return Newest(str(name), int(size), kept + frame(ITEMS, row(count, bytes(items))))
+    return Newest(str(name), int(size), kept + frame(PACKED, row(count, bytes(items))))
 
 
 def _append(path: Path, data: bytes, *, anew: bool = False) -> int:

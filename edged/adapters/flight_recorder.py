@@ -1,14 +1,13 @@
 """The flight recorder: every fact that the judge was given, for the last hours, in segments that each begin anew.
 
 What is new goes to a small file in the service manager's runtime folder every two seconds: that is memory, so a crash
-of edged loses no more than that, and no flash is worn. From there it goes to the segment every ``SPILL`` seconds; a
-power cut takes what was not there yet. Without a runtime folder it stays in edged's own memory until then.
+of edged loses no more than that, and no flash is worn. From there it goes to the segment when its owner says so, every
+half hour; a power cut takes what was not there yet. Without a runtime folder it stays in edged's own memory until then.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..flight.segment import (
     CONFIG,
     DECISIONS,
     HEAD,
-    ITEMS,
+    PACKED,
     RAW,
     Head,
     config_picture,
@@ -33,25 +32,20 @@ from ..flight.segment import (
     row,
 )
 from ..ports import Clock
-from ..vocabulary.actions import Action
-from ..vocabulary.event import Event
-from ..vocabulary.facts import Fact
 from ..vocabulary.state import State
+from ..witness import Turn
 from .flight_files import FlightFiles
 
 log = logging.getLogger(__name__)
 
-SPILL = 1800.0
 SPILL_BYTES = 512 * 1024
-"""Unpacked bytes that are written to the segment before that."""
+"""Unpacked bytes that are written to the segment without being told to."""
 LONGEST = 3 * 3600.0
 """Seconds of a segment; the state at its beginning is written once in that time."""
 LARGEST = 2 * 2**20
 """Bytes of a segment, or a quarter of all that is allowed."""
 BOUND = 20_000
 """Facts that wait to be written down."""
-
-Seen = tuple[float, Fact, Config, State, tuple[Action, ...], tuple[Event, ...]]
 
 
 class Items:
@@ -73,7 +67,7 @@ class Items:
 
 
 class FlightRecorder:
-    """Implements ``loop.Witness``. Nothing waits for it: a disk that hangs costs the recording, not the daemon."""
+    """Implements ``Witness``. Nothing waits for it: a disk that hangs costs the recording, not the daemon."""
 
     def __init__(
         self,
@@ -83,12 +77,11 @@ class FlightRecorder:
         boot: int,
         bounds: Callable[[], Recording],
         digest: Callable[[], str],
-        spill: float = SPILL,
     ) -> None:
         """``folder``: for the segments. ``digest``: of the configuration in force."""
         self._files = FlightFiles(folder, runtime)
-        self._clock, self._boot, self._bounds, self._digest, self._spill = clock, boot, bounds, digest, spill
-        self._seen: deque[Seen | None] = deque()
+        self._clock, self._boot, self._bounds, self._digest = clock, boot, bounds, digest
+        self._seen: deque[Turn | None] = deque()
         """``None``: facts are missing here."""
         self._gap = False
         """Facts were lost since the last one in ``_seen``."""
@@ -96,7 +89,7 @@ class FlightRecorder:
         """There is something between the segment before and the next one."""
         self._packer: Packer | None = None
         self._config: Config | None = None
-        self._began = self._spilled = 0.0
+        self._began = 0.0
         self._new = Items()
         """That no file has."""
         self._items = Items()
@@ -107,23 +100,14 @@ class FlightRecorder:
 
     # On the loop's thread
 
-    def saw(
-        self,
-        now: float,
-        fact: Fact,
-        config: Config,
-        before: State,
-        after: State,
-        actions: tuple[Action, ...],
-        events: tuple[Event, ...],
-    ) -> None:
+    def saw(self, turn: Turn) -> None:
         if len(self._seen) >= BOUND:
             self._gap = True
             return
         if self._gap:
             self._gap = False
             self._seen.append(None)
-        self._seen.append((now, fact, config, before, actions, events))
+        self._seen.append(turn)
 
     # On the thread that writes
 
@@ -135,7 +119,7 @@ class FlightRecorder:
         self._try(self._take)
 
     def finish(self) -> None:
-        """Everything, since edged ends."""
+        """Everything that there is goes to its segment: now and then, and when edged ends."""
         self._try(self._finish)
 
     def _finish(self) -> None:
@@ -163,9 +147,9 @@ class FlightRecorder:
 
     def _take(self) -> None:
         while self._seen:
-            seen = self._seen.popleft()
-            if seen is not None:
-                self._pack(seen)
+            turn = self._seen.popleft()
+            if turn is not None:
+                self._pack(turn)
                 continue
             self._packer, self._lost = None, True
             log.error("the flight recorder did not keep up; it begins a new segment")
@@ -173,22 +157,21 @@ class FlightRecorder:
             self._files.note(self._head, frame(RAW, self._new.row()))
             self._items.add(self._new)
             self._new = Items()
-        late = time.monotonic() - self._spilled >= self._spill
-        if self._items.count and (late or len(self._items.data) >= SPILL_BYTES):
+        if len(self._items.data) >= SPILL_BYTES:
             self._write()
 
-    def _pack(self, seen: Seen) -> None:
-        now, fact, config, before, actions, events = seen
+    def _pack(self, turn: Turn) -> None:
+        now, config = turn.now, turn.config
         over = not self._began <= now < self._began + LONGEST or self._files.size >= self._largest
         if self._packer is None or over:
-            self._begin(now, config, before)
+            self._begin(now, config, turn.before)
         elif config is not self._config:
             self._new.append([CONFIG, config_picture(config)])
         self._config = config
         assert self._packer is not None
-        self._new.append(self._packer.pack(now, fact))
-        if actions or events:
-            self._new.append([DECISIONS, decisions(actions, events)])
+        self._new.append(self._packer.pack(now, turn.fact))
+        if turn.actions or turn.events:
+            self._new.append([DECISIONS, decisions(turn.actions, turn.events)])
 
     def _begin(self, now: float, config: Config, before: State) -> None:
         self._items.add(self._new)
@@ -215,6 +198,5 @@ class FlightRecorder:
     def _write(self) -> None:
         """What the segment's own file does not have yet."""
         if self._items.count:
-            self._files.append(self._head + frame(ITEMS, self._items.row()))
+            self._files.append(self._head + frame(PACKED, self._items.row()))
             self._head, self._items = b"", Items()
-        self._spilled = time.monotonic()

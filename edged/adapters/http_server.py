@@ -109,8 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
     def address_string(self) -> str:
         return "local"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        log.debug(format, *args)
+    def log_message(self, *args: Any) -> None:
+        log.debug(*args)
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):

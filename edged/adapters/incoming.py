@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..ports import Refused, StorageError
+from .atomic import sync_folder
 
 FOLDER = "incoming"
 MOST_BYTES = 4 * 2**30
@@ -92,9 +93,5 @@ class Incoming:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(self._folder)
         return final

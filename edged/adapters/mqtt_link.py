@@ -255,18 +255,17 @@ def _too_much(client: Any) -> bool:
     return client._in_packet["remaining_length"] > MAX_INBOUND or bool(client._in_messages)
 
 
-class _LastError:
+class _LastError(logging.Handler):
     """paho tells the cause of a lost connection (a TLS alert, say) only to a logger."""
 
     def __init__(self) -> None:
+        super().__init__()
         # Not one of the process's loggers: nothing below ERROR is even formatted.
         self.logger = logging.Logger("paho", logging.ERROR)
-        handler = logging.Handler()
-        handler.emit = self._keep  # type: ignore[method-assign]
-        self.logger.addHandler(handler)
+        self.logger.addHandler(self)
         self._text = ""
 
-    def _keep(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         self._text = record.getMessage()
 
     def text(self) -> str:

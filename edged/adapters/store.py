@@ -23,8 +23,9 @@ FLUSH_ACKS = 200
 """Acknowledged events after which the watermark is written …"""
 FLUSH_PAUSE = 0.25
 """… but not sooner than this many seconds after the last time: syncs would slow a fast drain."""
-FLUSH_LATEST = 10.0
-"""Seconds a watermark waits for company at most. A crash before that only sends those events again."""
+FLUSH_LATEST = 300.0
+"""Seconds a watermark waits for company at most: a commit of its own wears the flash as much as the event did. A crash
+before that only sends those events again."""
 KEEP_ACTIONS = 1_000
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,7 @@ from ..adapters.evidence import EvidenceFolder
 from ..adapters.host import LocalHost
 from ..adapters.http_server import HttpServer
 from ..adapters.inputs.opening import LocalInputs
-from ..adapters.lazy_backups import lazy_backups
-from ..adapters.lazy_engine import lazy_engine
+from ..adapters.lazy import lazy_backups, lazy_engine
 from ..adapters.probes import SocketProber
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier, SystemdServices
@@ -183,6 +182,7 @@ class Daemon(Wiring):
         self._blackbox.arm()
         self._recorder.start()
         self._past.start()
+        threading.Thread(target=self._evidence.look, name="edged-evidence", daemon=True).start()
         self._reporting.start(self._loaded.config)
         self._actions.start()
         self._artifact_actions.start()

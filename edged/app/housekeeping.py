@@ -25,7 +25,7 @@ class Housekeeping:
         save_clock: Callable[[], None],
     ) -> None:
         self._store, self._clock, self._config, self._post, self._save_clock = store, clock, config, post, save_clock
-        self._saved = 0.0
+        self._saved = time.monotonic()  # a run begins with saving it
 
     def tidy(self) -> None:
         """Raises ``StorageError``."""

@@ -14,10 +14,8 @@ from ..adapters.storage.history import RollupStore
 from ..config import Config
 from ..history.minutes import Minutes
 from ..ports import Clock, StorageError
-from ..vocabulary.actions import Action
-from ..vocabulary.event import Event
-from ..vocabulary.facts import Fact
 from ..vocabulary.state import State
+from ..witness import Turn
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +23,13 @@ EVERY = 2.0
 """Seconds between two looks at what is new."""
 NOTE_EVERY = 60.0
 FLUSH_EVERY = 1800.0
+"""Facts and numbers go to the disk in the same moment: the file system then writes its own tables only once."""
 SHARE = 4
 """Numbers get this part of ``history.max_size``; events have all of it to themselves."""
 
 
 class Past:
-    """Implements ``loop.Witness``. A disk that hangs holds up the past, never the present: so it is not supervised."""
+    """Implements ``Witness``. A disk that hangs holds up the past, never the present: so it is not supervised."""
 
     def __init__(
         self,
@@ -56,21 +55,12 @@ class Past:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edged-past", daemon=True)
 
-    def saw(
-        self,
-        now: float,
-        fact: Fact,
-        config: Config,
-        before: State,
-        after: State,
-        actions: tuple[Action, ...],
-        events: tuple[Event, ...],
-    ) -> None:
-        self._recorder.saw(now, fact, config, before, after, actions, events)
+    def saw(self, turn: Turn) -> None:
+        self._recorder.saw(turn)
         try:
             with self._lock:
-                self._minutes.saw(now, self._clock.wall(), fact, before, after, events)
-                self._last = now, after
+                self._minutes.saw(turn.now, self._clock.wall(), turn.fact, turn.before, turn.after, turn.events)
+                self._last = turn.now, turn.after
         except Exception:
             # The present goes on without its figures.
             if not self._mistaken:
@@ -90,8 +80,14 @@ class Past:
         self._recorder.begin()
         self._try(lambda: self.rollups.recover(self._clock.now()))
         while not self._stop.wait(EVERY):
-            self._recorder.take()
-            self._keep_numbers()
+            now = time.monotonic()
+            late = now - self._flushed >= FLUSH_EVERY
+            if late:
+                self._flushed = now
+                self._recorder.finish()
+            else:
+                self._recorder.take()
+            self._keep_numbers(now, late)
         self._recorder.finish()
         with self._lock:
             if self._last is not None:
@@ -100,16 +96,14 @@ class Past:
         self._try(self.rollups.note)
         self.rollups.close()
 
-    def _keep_numbers(self) -> None:
-        now = time.monotonic()
-        if now - self._noted < NOTE_EVERY:
+    def _keep_numbers(self, now: float, late: bool) -> None:
+        if now - self._noted < NOTE_EVERY and not late:
             return
         self._noted = now
         with self._lock:
             closed, still_open = self._minutes.closed(), self._minutes.open()
         self.rollups.add(closed, still_open)
-        if now - self._flushed >= FLUSH_EVERY:
-            self._flushed = now
+        if late:
             self._try(self._flush)
         self._try(self.rollups.note)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
 from ..adapters.host import LocalHost
 from ..adapters.incoming import Incoming
-from ..adapters.lazy_artifacts import lazy_artifacts
+from ..adapters.lazy import lazy_artifacts
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
@@ -229,7 +230,8 @@ class Wiring:
         return encode_event(sequence, boot, wall, event, device=self._loaded.config.device.id)
 
     def _line(self, event: Event, wall: float) -> None:
-        print(journal.line(event, wall, self._style, prefix=self._journald), flush=True)  # noqa: T201
+        sys.stdout.write(journal.line(event, wall, self._style, prefix=self._journald) + "\n")
+        sys.stdout.flush()
 
     def _record(self, output: Output) -> None:
         """With the time, so that the next run knows up to when this one has seen everything."""

@@ -10,10 +10,16 @@ from typing import Any
 from edged.adapters.data_backup import BackupStore
 from edged.ports import Containers, Refused
 from edged.vocabulary.data import Stored
-from edged.vocabulary.world import Container
+from edged.vocabulary.world import Container, ContainerStatus
 from tests.adapters.artifacts import FolderContainers
 
 DATA = Stored(path="/data", keep=3, max_size=2**20)
+
+
+def content(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None, f"{name} is no plain file"
+    return file.read()
 
 
 class Boxes(FolderContainers):
@@ -21,7 +27,7 @@ class Boxes(FolderContainers):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self.status = "exited"
+        self.status: ContainerStatus = "exited"
         self.volumes: dict[str, str] = {}
         self.answer: tuple[int, bytes] | Exception = (0, b"")
         self.ran: list[tuple[str, ...]] = []
@@ -29,7 +35,7 @@ class Boxes(FolderContainers):
     def inspect(self, container_id: str) -> tuple[Any, dict[str, Any]]:
         _, about = super().inspect(container_id)
         about["Mounts"] += [{"Type": "volume", "Name": n, "Destination": d} for n, d in self.volumes.items()]
-        return Container(id=container_id, name="app", status=self.status), about  # type: ignore[arg-type]
+        return Container(id=container_id, name="app", status=self.status), about
 
     def get_archive(self, container_id: str, path: str, max_bytes: int, timeout: float) -> Generator[bytes, None, None]:
         for part in super().get_archive(container_id, path, max_bytes, timeout):

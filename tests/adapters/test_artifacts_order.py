@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundles.maker import MODEL, write
+from tests.fixtures.demand import demand
 
 SCRIPT = """
 import sys
@@ -73,10 +73,8 @@ def places(arguments: str, cwd: str) -> list[str]:
 @pytest.mark.parametrize("name", ["model by mount", "configuration by mount", "configuration by copy"])
 def test_nothing_gets_its_name_before_it_is_on_disk(tmp_path: Path, name: str) -> None:
     strace = shutil.which("strace")
-    if strace is None:
-        if os.environ.get("EDGED_REQUIRE_REAL") == "1":
-            pytest.fail("not installed here: apt-get install -y strace")
-        pytest.skip("not installed here: apt-get install -y strace")
+    demand("" if strace else "not installed here: apt-get install -y strace")
+    assert strace is not None
     assert write(tmp_path / "x", {"model.onnx": MODEL})
     repo = str(Path(__file__).resolve().parents[2])
     log = tmp_path / "log"

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,8 @@ def forged(count: int = 1) -> Event:
     return CommandsRefused(subject="edged", code="bad_signature", count=count)
 
 
-def batch(*events: Event, now: float = 0.0, **more: object) -> Batch:
-    return Batch(wall=1.8e9 + now, now=now, events=tuple(("event", event) for event in events), **more)  # type: ignore[arg-type]
+def batch(*events: Event, now: float = 0.0, **more: Any) -> Batch:
+    return Batch(wall=1.8e9 + now, now=now, events=tuple(("event", event) for event in events), **more)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from edged.adapters.data_backup import shelf
 from edged.ports import ArtifactError, Refused
 from edged.vocabulary.data import Stored
-from tests.adapters.boxes import DATA, Bench
+from tests.adapters.boxes import DATA, Bench, content
 
 CHECK = (sys.executable, "-c", "import sys,pathlib; sys.exit(b'BAD' in pathlib.Path(sys.argv[1],'db').read_bytes())")
 
@@ -49,7 +49,7 @@ def test_a_backup_is_a_plain_tar_that_anybody_can_unpack(bench: Bench) -> None:
     made = bench.back_up()
     with tarfile.open(bench.file(made["name"])) as tar:
         assert sorted(tar.getnames()) == [".", "db", "log", "log/a"]
-        assert tar.extractfile("db").read() == b"one"  # type: ignore[union-attr]
+        assert content(tar, "db") == b"one"
     assert made["entries"] == 3 and made["unpacked"] == 4
     assert bench.file(made["name"]).stat().st_mode & 0o777 == 0o600
 
@@ -166,8 +166,12 @@ def test_without_a_good_backup_nothing_is_touched(bench: Bench) -> None:
 
 
 def test_a_running_app_is_not_touched(bench: Bench) -> None:
-    bench.back_up()
+    good = bench.back_up()["name"]
     bench.boxes.status = "running"
+    assert bench.store().find("app", DATA, "latest", 5.0) == {"name": good}, "looking for one disturbs nobody"
+    for which in ("nope", "../../etc", ""):
+        with refused("no_backup"):
+            bench.store().find("app", DATA, which, 5.0)
     with refused("running"):
         bench.restore()
 
@@ -209,7 +213,7 @@ def test_a_full_disk_gets_all_but_the_newest_good_one(bench: Bench) -> None:
     assert bench.store().prune() == 0
 
 
-def test_pruning_leaves_alone_what_is_just_being_used(bench: Bench) -> None:
+def test_pruning_leaves_alone_what_is_just_being_used(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     store, seen = bench.store(), list[Any]()
     for number in range(2):
         bench.fill({"db": b"%d" % number})
@@ -219,7 +223,7 @@ def test_pruning_leaves_alone_what_is_just_being_used(bench: Bench) -> None:
         seen.append(store.prune())
         return 0, b""
 
-    bench.boxes.execute = check  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.boxes, "execute", check)
     store.back_up("app", "c1", replace(DATA, verify=("check",)), 60.0)
     assert seen == [0] and store.prune() > 0 and len(bench.names()) == 1
 
@@ -231,6 +235,13 @@ def test_a_record_nobody_can_read_is_none_and_its_tar_stays(bench: Bench) -> Non
         bench.restore()
     assert bench.file(made).exists()
     assert json.loads((bench.state / "backups" / "app" / f"{bench.back_up()['name']}.json").read_text())["entries"] == 3
+
+
+def test_a_link_in_place_of_the_folder_is_told(bench: Bench, tmp_path: Path) -> None:
+    (bench.state / "backups").symlink_to(tmp_path)
+    with refused("link"):
+        bench.back_up()
+    assert not [path for path in tmp_path.iterdir() if path.name == "app"]
 
 
 def test_names_from_outside_lead_nowhere(bench: Bench) -> None:

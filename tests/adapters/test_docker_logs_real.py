@@ -21,7 +21,8 @@ from edged.observe.log_position import Position
 from edged.observe.log_readers import LogReaders
 from edged.ports import LogLine, LogStream, NotFound, Refused
 from edged.vocabulary.facts import CheckFailed, LogsCounted
-from tests.fixtures.engine import REPO, Engine, demand, eventually
+from tests.fixtures.demand import demand
+from tests.fixtures.engine import REPO, Engine, eventually
 
 pytestmark = pytest.mark.engine
 
@@ -205,6 +206,7 @@ def test_last_words(engine: Engine, watching: Watching) -> None:
     eventually(lambda: not engine.pid("app"), 10.0)
     watch.target = LogTarget(app="a", rules=Logs())
     watch.until(2)
+    assert watch.look().counts["errors"] == 2
 
 
 def test_none_cannot_be_read_and_that_is_said_once(engine: Engine, adapter: DockerEngine, watching: Watching) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,8 +68,8 @@ class Server:
 def serve() -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def start(*args: object, **options: str) -> Server:
-        servers.append(Server(*args, **options))  # type: ignore[arg-type]
+    def start(*args: Any, **options: Any) -> Server:
+        servers.append(Server(*args, **options))
         return servers[-1]
 
     yield start

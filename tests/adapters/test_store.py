@@ -161,7 +161,7 @@ def test_the_watermark_survives_in_batches(open_store: Callable[[], SqliteStore]
     store = SqliteStore(path, monotonic=lambda: now[0])
     assert sequences(store) == list(range(301, 1001))
     store.acknowledge(320)
-    now[0] += 60.0
+    now[0] += 600.0
     store.acknowledge(320)  # waited long enough for company
     crash(store)
 

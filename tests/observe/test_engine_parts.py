@@ -12,7 +12,7 @@ from edged.observe.engine_link import Link
 from edged.observe.engine_parts import Backoff, Details, Seen
 from edged.ports import Unreachable
 from edged.vocabulary.facts import ContainerChanged
-from edged.vocabulary.world import Container
+from edged.vocabulary.world import Container, ContainerAction
 
 LISTED = Container(id="a", name="app", status="running")
 INSPECTED = Container(
@@ -20,8 +20,8 @@ INSPECTED = Container(
 )
 
 
-def change(action: str, container_id: str = "a", **fields: Any) -> ContainerChanged:
-    return ContainerChanged(at=1.0, id=container_id, name="app", action=action, **fields)  # type: ignore[arg-type]
+def change(action: ContainerAction, container_id: str = "a", **fields: Any) -> ContainerChanged:
+    return ContainerChanged(at=1.0, id=container_id, name="app", action=action, **fields)
 
 
 def test_seen_tells_repeated_messages() -> None:
@@ -106,7 +106,7 @@ def test_why_it_ended_is_kept_for_that_end_only() -> None:
 
 
 @pytest.mark.parametrize("action", ["create", "start", "update"])
-def test_what_asks_for_an_inspection(action: str) -> None:
+def test_what_asks_for_an_inspection(action: ContainerAction) -> None:
     details = Details()
     details.learn(INSPECTED)
     assert details.changed(change(action))

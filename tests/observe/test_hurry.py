@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import cast
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from edged.config import App, Config
+from edged.observe import World
 from edged.observe.jobs import HURRY, Job, ProbeJob, plan
 from edged.observe.runner import JobRunner
 from edged.vocabulary.facts import Fact
@@ -39,11 +41,11 @@ def test_only_while_it_starts_and_has_not_answered() -> None:
 def test_a_quicker_rhythm_begins_at_once_and_a_slower_one_does_not(before: float, after: float, at_once: bool) -> None:
     ran = threading.Event()
 
-    def check(job: Job, world: object) -> list[Fact]:
+    def check(job: Job, world: World) -> tuple[Fact, ...]:
         ran.set()
-        return []
+        return ()
 
-    runner = JobRunner(None, lambda fact: None, checks={"probe": check})  # type: ignore[arg-type]
+    runner = JobRunner(cast(World, None), lambda fact: None, checks={"probe": check})
     job = ProbeJob(check="probe", subject="a", kind="app", every=before, timeout=0.1, deadline=5.0)
     runner.start()
     try:

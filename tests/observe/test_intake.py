@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -52,7 +52,7 @@ class Bench:
         self.ready, self.recovering, self.asked = True, False, 0
         self.crowded = False
         self.intake = Intake(
-            self.reception,  # type: ignore[arg-type]
+            cast(Any, self.reception),
             Clock(),
             self.receipts.append,
             self.again.append,

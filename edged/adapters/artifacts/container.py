@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import IO, Literal, cast
 
 from msgspec import Struct
@@ -88,7 +89,7 @@ class Inside:
         """A file or a folder with all in it: each entry, and its content while it is its turn."""
         with self._tar(path) as (tar, reader):
             while (info := tar.next()) is not None:
-                yield info, lambda info=info: content(tar, info)  # type: ignore[misc]
+                yield info, partial(content, tar, info)
             reader.finish()
 
     def put(self, name: str, folder: str, entries: list[Entry]) -> None:

@@ -34,6 +34,7 @@ class Place(Struct, frozen=True):
 
 
 def find(inside: Inside, path: str) -> Place:
+    """Where the data is, behind its links. Raises ``ArtifactError`` when it is no file and no folder."""
     found: Found | None = inside.resolve(path)
     if found is None:
         raise ArtifactError("no_folder", f"{path} is not there in the container; the image or a volume has to bring it")
@@ -72,6 +73,8 @@ def take(shelf: Shelf, inside: Inside, place: Place, kind: Kind, data: Stored) -
 def restore(
     shelf: Shelf, inside: Inside, data: Stored, path: str, which: str, timeout: float, flush: Callable[[], None]
 ) -> dict[str, Any]:
+    """Puts ``which`` in place, or ends what an attempt before has begun. ``timeout``: seconds for the look whether a
+    backup is good. Raises ``PortError``; the journal is there then if anything was changed."""
     begun = shelf.journal()
     place = find(inside, path)
     if begun is None:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from ...ports import ArtifactError
 from ..artifacts.steps import step
-from ..atomic import write_atomic
+from ..atomic import sync_folder, write_atomic
 
 Kind = Literal["backup", "aside"]
 KEPT_ASIDE = 2
@@ -72,9 +72,13 @@ class Shelf:
     def prepare(self) -> None:
         """Makes the folder, and sweeps away what was cut short."""
         for folder in (self.folder.parent, self.folder):
-            if not folder.is_dir() or folder.is_symlink():
+            if folder.is_symlink():
+                raise ArtifactError(
+                    "link", f"{folder} is a link, which edged does not follow: mount the other disk there"
+                )
+            if not folder.is_dir():
                 folder.mkdir(mode=0o700)
-                sync(folder.parent)
+                sync_folder(folder.parent)
         for path in list(self.folder.iterdir()):
             name = path.name.removesuffix(".tar.gz")
             if path.name.startswith(".") and path.is_dir() and not path.is_symlink():
@@ -156,7 +160,7 @@ class Shelf:
     def end(self) -> None:
         with step("data.restore.end"):
             (self.folder / JOURNAL).unlink(missing_ok=True)
-            sync(self.folder)
+            sync_folder(self.folder)
 
     def check_room(self, needed: int = 0) -> None:
         """Raises ``ArtifactError`` when so many more bytes would not leave the disk its reserve."""
@@ -173,11 +177,3 @@ class Shelf:
 def number(name: str) -> int:
     match = _NAME.match(name.removeprefix(TEMPORARY))
     return int(match[2]) if match else 0
-
-
-def sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

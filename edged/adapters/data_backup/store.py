@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...ports import ArtifactError, Containers, PortError, StorageError
-from ...vocabulary.data import Stored
+from ...vocabulary.data import LATEST, Stored
 from ..artifacts.container import Inside
 from . import packing, restoring, verifying
 from .shelf import Record, Shelf
@@ -57,6 +57,15 @@ class BackupStore:
             shelf.keep(record)
             shelf.rotate(data.keep, data.max_size)
             return _told(record)
+
+    def find(self, app: str, data: Stored, which: str, timeout: float) -> dict[str, Any]:
+        with self._shelf(app) as shelf:
+            begun = shelf.journal()
+            if begun is not None and which == LATEST:
+                return {"name": begun.backup}  # what an attempt began with is ended, with whatever is good then
+            shelf.check_room()  # for what is kept aside
+            record, _ = restoring.choose(shelf, data, which, timeout)
+            return {"name": record.name}
 
     def restore(self, app: str, container_id: str, data: Stored, which: str, timeout: float) -> dict[str, Any]:
         with self._shelf(app) as shelf:

@@ -25,6 +25,7 @@ _CANNOT_RUN = (126, 127)
 
 
 def over_copy(data: Stored) -> bool:
+    """The check is given a copy on the host, not run in the container."""
     return any(PLACE in part for part in data.verify)
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ from .schema import (
 log = logging.getLogger(__name__)
 
 
-class DatabaseFile:
+class DatabaseFile(ABC):
     """Base of the store. Subclasses mirror parts of the file in memory and renew that in ``_load``."""
 
     def __init__(self, path: Path) -> None:
@@ -60,17 +61,17 @@ class DatabaseFile:
             self._release()
             raise
 
+    @abstractmethod
     def _load(self, db: sqlite3.Connection) -> None:
         """Mirrors the file in memory. Writes nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take_in(self, db: sqlite3.Connection, left: Stowed) -> None:
         """Writes what was stowed, in the transaction that is under way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _salvaged(self, db: sqlite3.Connection, aside: str) -> None:
         """A damaged file was replaced; the old one is called ``aside``. In the transaction that is under way."""
-        raise NotImplementedError
 
     def _begin(self) -> None:
         left = self._left.boot if self._left is not None else 0

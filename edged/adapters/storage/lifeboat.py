@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from .schema import sync_folder
+from ..atomic import sync_folder
 
 SLOT = 128 * 1024
 """Bytes of a slot: the compressed state of some thousand apps."""

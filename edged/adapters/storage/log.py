@@ -20,5 +20,6 @@ def newest(db: sqlite3.Connection, since_wall: float, types: Sequence[str], limi
 
 
 def oldest(db: sqlite3.Connection, after: int, limit: int, since_wall: float = -math.inf) -> list[StoredEvent]:
+    """In order, those with a number above ``after``. ``since_wall``: Unix time. Raises ``sqlite3.Error``."""
     question = f"SELECT {COLUMNS} FROM event WHERE sequence > ? AND wall >= ? ORDER BY sequence LIMIT ?"
     return [StoredEvent(*row) for row in db.execute(question, (after, since_wall, limit))]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from .schema import sync_folder
+from ..atomic import sync_folder
 
 STEP = 1_000
 log = logging.getLogger(__name__)

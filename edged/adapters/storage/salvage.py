@@ -10,8 +10,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from ..atomic import sync_folder
 from .reserve import Reserve
-from .schema import drop_range, open_database, set_meta, sync_folder, transaction
+from .schema import drop_range, open_database, set_meta, transaction
 
 log = logging.getLogger(__name__)
 _UNKNOWN = 2**62

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...ports import StorageError
+from ..atomic import sync_folder
 
 BUSY_TIMEOUT = 5.0
 """Seconds."""
@@ -96,15 +97,6 @@ def explain(error: sqlite3.Error | OSError, path: Path) -> StorageError:
 def cost(topic: str, payload: bytes) -> int:
     """Bytes an event takes on disk, near enough: its text and the other columns."""
     return len(topic) + len(payload) + 64
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a created or renamed file of the folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
