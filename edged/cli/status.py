@@ -78,11 +78,19 @@ def page(picture: dict[str, Any]) -> list[str]:
         ]
         lines += ["", "dependencies", *table(rows)]
     lines += ["", *alert_lines(picture["alerts"], now)]
+    if running := picture.get("runbooks"):
+        lines += ["", "runbooks", *(_runbook(one, now) for one in running)]
     if picture.get("incidents"):
         from .incidents import lines as incident_lines
 
         lines += ["", *incident_lines(picture["incidents"], now)]
     return lines
+
+
+def _runbook(run: dict[str, Any], now: str) -> str:
+    held = f", waits: {plain(run['held'])}" if run["held"] else ""
+    step = run["step"] or "all steps taken, waits for the alert to clear"
+    return f"  {run['alert']} {plain(run['subject'])} for {ago(run['since'], now)}: {step}{held}"
 
 
 def _broker(broker: dict[str, Any]) -> str:
@@ -130,6 +138,9 @@ def _why(app: dict[str, Any]) -> str:
         parts.append(app["recovery"]["held"])
     if app["recovery"]["phase"] != "idle":
         parts.append(f"recovery: {app['recovery']['phase']}")
+    if drill := app.get("drill"):
+        parts.append(f"drill {drill['kind']}: {drill['phase']}")
+    parts += [f"the last drill {kind} failed: {d['code']}" for kind, d in app.get("drills", {}).items() if not d["ok"]]
     if inference := _inference(app.get("inference")):
         parts.append(inference)
     if written := _log(app.get("logs")):

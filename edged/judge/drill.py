@@ -20,7 +20,7 @@ from .artifacts import placed, where
 from .drill_end import answers, over
 from .drill_steps import do, keep, left, said, undo, wake
 from .drilled import MODEL
-from .outcome import Outcome, View, earliest
+from .outcome import Outcome, View
 
 SQUEEZED = 30.0
 """Seconds for which the lowered limit waits for the kernel."""
@@ -67,6 +67,10 @@ def step(app: AppState, view: View) -> Outcome:
     if drill is None or view.state.stopping:
         return Outcome(app)
     if drill.action_id:
+        if drill.phase == "injecting" and not drill.detected_at and _noticed(app, drill.began):
+            # An engine under load tells of what it did after everybody has seen it.
+            drill = replace(drill, detected_at=now)
+            app = keep(app, drill)
         if now < drill.action_deadline:
             return Outcome(wake(app, drill.action_deadline))
         return _step_failed(app, replace(drill, action_id=""), "it did not come back in time", view)
@@ -125,16 +129,25 @@ def _detect(app: AppState, drill: Drill, view: View) -> Outcome:
         if not drill.verdict.startswith(("refused", "rolled_back")):
             return _end(app, drill, "not_refused", f"a spoiled model ended as {drill.verdict}", view)
         return _enter(app, replace(drill, detected_at=view.now), "recovering", view)
-    oom = app.oom_at if drill.kind == "oom" and app.oom_at is not None and app.oom_at >= drill.injected_at else None
-    if oom is None and app.condition not in ("down", "unhealthy", "restarting"):
+    if not drill.detected_at and not _noticed(app, drill.injected_at):
         if drill.kind == "oom" and view.now >= drill.injected_at + SQUEEZED:
             why = f"the kernel had nothing to kill within {SQUEEZED:.0f} s at the lowest limit that it took"
             return _end(app, drill, "no_effect", why, view)
         again = drill.injected_at + SQUEEZED if drill.kind == "oom" else drill.deadline
         return Outcome(wake(app, again))
+    detected = drill.detected_at or view.now
     if drill.kind == "oom":  # what came before was the kernel's time
-        drill = replace(drill, injected_at=earliest(oom, app.died_at) or view.now)
-    return _enter(app, replace(drill, detected_at=view.now), "recovering", view)
+        killed = [at for at in (app.oom_at, app.died_at) if at is not None and drill.injected_at <= at <= detected]
+        drill = replace(drill, injected_at=min(killed, default=detected))
+    return _enter(app, replace(drill, detected_at=detected), "recovering", view)
+
+
+def _noticed(app: AppState, since: float) -> bool:
+    """Something is wrong with it, or with ``oom`` was since then."""
+    drill = app.kept.drill
+    assert drill is not None
+    oom = drill.kind == "oom" and app.oom_at is not None and app.oom_at >= since
+    return oom or app.condition in ("down", "unhealthy", "restarting")
 
 
 def _recover(app: AppState, drill: Drill, view: View) -> Outcome:

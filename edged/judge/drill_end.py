@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..vocabulary.drills import Drill, DrillEnded
+from ..vocabulary.drills import INCONCLUSIVE, Drill, Drilled, DrillEnded
 from ..vocabulary.events import CommandAnswered, Event
 from ..vocabulary.state import AppState
 from .answer import failed, running, succeeded
@@ -55,6 +55,9 @@ def over(app: AppState, view: View) -> Outcome:
         told = succeeded(view.state, drill.id, _said(app, drill, detection or 0.0, recovery or 0.0))
     final = tuple(replace(one, result={**one.result, **result}) for one in told)
     events: tuple[Event, ...] = (ended, *final)
+    if drill.code not in INCONCLUSIVE:
+        last = Drilled(view.now, not drill.code, detection, recovery, drill.code)
+        app = replace(app, kept=replace(app.kept, drilled={**app.kept.drilled, drill.kind: last}))
     return Outcome(_as_before(app, drill), events=events)
 
 

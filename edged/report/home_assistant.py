@@ -107,16 +107,18 @@ class _Device:
             version = "{{ value_json.placed.get('model', {}).get('version') }}"
             yield self._entity("sensor", f"app_{own}_model", f"{name} model", state, value_template=version)
         if rules.drift is not None:
-            drifted = "value_json.drift and value_json.drift.state == 'drifted'"
-            yield self._problem(f"app_{own}_drift", f"{name} drift", state, drifted)
+            drift = "(value_json.drift or {}).get('state')"
+            known = f"{drift} in ('steady', 'drifted')"
+            yield self._problem(f"app_{own}_drift", f"{name} drift", state, f"{drift} == 'drifted'", known)
 
-    def _problem(self, own: str, name: str, topic: str, condition: str) -> tuple[str, bytes]:
-        template = f"{{{{ 'ON' if {condition} else 'OFF' }}}}"
+    def _problem(self, own: str, name: str, topic: str, condition: str, known: str = "true") -> tuple[str, bytes]:
+        template = f"{{{{ ('ON' if {condition} else 'OFF') if {known} else None }}}}"
         return self._entity("binary_sensor", own, name, topic, value_template=template, device_class="problem")
 
     def _sampled(self, own: str, name: str, value: str, unit: str, factor: int, kind: str = "") -> tuple[str, bytes]:
         """A number of the regular sample: not known any more when that stays away."""
-        template = f"{{% set v = {value} %}}{{{{ (v * {factor}) | round(1) if v is number else None }}}}"
+        digits = " | round(1)" if unit else ""  # without a unit it is a count
+        template = f"{{% set v = {value} %}}{{{{ (v * {factor}){digits} if v is number else None }}}}"
         more: dict[str, Any] = {"unit_of_measurement": unit} if unit else {}
         if kind:
             more["device_class"] = kind

@@ -51,4 +51,6 @@ def _app(config: App) -> dict[str, float]:
         known |= {"metrics.latency.warn": metrics.latency.warn, "metrics.latency.critical": metrics.latency.critical}
     if metrics is not None and metrics.errors is not None:
         known |= {"metrics.errors.warn": metrics.errors.warn, "metrics.errors.critical": metrics.errors.critical}
+    if metrics is not None and metrics.quality is not None:
+        known["metrics.quality.min"] = metrics.quality.min
     return known

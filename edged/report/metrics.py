@@ -9,8 +9,9 @@ from typing import Any
 from .. import __version__
 from ..vocabulary import events as ev
 from ..vocabulary.deployments import ENDS
-from . import backups, drift, incidents, inference, logs
+from . import backups, drift, drills, incidents, inference, logs
 from .audit import unsigned
+from .runbook_counts import RunbookCounts
 from .snapshot import Snapshot, alerts
 
 DETECT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -48,6 +49,7 @@ class Counters:
         self.dropped = 0
         self.detect = Buckets(DETECT_BUCKETS)
         self.recover = Buckets(RECOVER_BUCKETS)
+        self.runbooks = RunbookCounts()
 
     def count(self, event: ev.Event) -> None:
         match event:
@@ -70,7 +72,7 @@ class Counters:
             case ev.CommandAnswered():
                 self._command(event)
             case _:
-                pass
+                self.runbooks.count(event)
 
     def _command(self, event: ev.CommandAnswered) -> None:
         """A repeated one is refused as a command, although its sender gets the answer of before."""
@@ -119,6 +121,8 @@ class _Collector:
         yield from drift.families(self._shot)
         yield from incidents.families(self._shot)
         yield from backups.families(self._shot)
+        yield from drills.families(self._shot)
+        yield from self._counters.runbooks.families(self._shot)
         yield from _host(self._shot)
         yield from _disks(self._shot)
         yield from _own(self._shot, self._counters, self._vitals)

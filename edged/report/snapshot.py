@@ -23,14 +23,4 @@ class Snapshot(Struct, frozen=True):
 
 def alerts(state: State) -> list[tuple[str, str, Alert]]:
     """(name, subject, alert) of all that fire, most severe first."""
-    found: list[tuple[str, str, Alert]] = []
-    for app in state.apps.values():
-        found.extend((name, app.name, a) for name, a in app.kept.alerts.items())
-    for dependency in state.dependencies.values():
-        found.extend((name, dependency.name, a) for name, a in dependency.alerts.items())
-    for key, a in state.host.alerts.items():
-        name, _, subject = key.partition("/")
-        found.append((name, f"{subject}" if subject else "host", a))
-    found.extend((name, "engine", a) for name, a in state.engine.alerts.items())
-    firing = [(name, subject, a) for name, subject, a in found if a.severity is not None]
-    return sorted(firing, key=lambda x: (x[2].severity != "critical", x[2].since))
+    return sorted(state.firing(), key=lambda x: (x[2].severity != "critical", x[2].since))

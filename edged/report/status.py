@@ -8,7 +8,7 @@ from .. import __version__
 from ..audit import NO_HEAD, Head
 from ..vocabulary.deployments import Placed
 from ..vocabulary.state import AppState, DependencyState, HostState
-from . import backups, drift, incidents, inference, logs
+from . import backups, drift, drills, incidents, inference, logs, runbooks
 from .payloads import rfc3339
 from .snapshot import Snapshot, alerts
 
@@ -51,6 +51,11 @@ def status(shot: Snapshot, report: dict[str, Any], audit: Head = NO_HEAD) -> dic
         "dependencies": {name: dependency(d) for name, d in sorted(state.dependencies.items())},
         "alerts": [alert(shot, name, subject, a) for name, subject, a in alerts(state)],
         "incidents": incidents.cards(shot),
+        "runbooks": [
+            {"since": rfc3339(shot.unix(run.began))} | runbooks.under_way(run, shot.config)
+            for run in state.runs.values()
+            if not run.over
+        ],
     }
 
 
@@ -120,7 +125,8 @@ def app(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "next_in_seconds": round(max(0.0, recovery.next_at - shot.now), 1) if recovery.ailment else None,
         },
         "broken": a.broken,
-        "drill": None if a.kept.drill is None else {"kind": a.kept.drill.kind, "phase": a.kept.drill.phase},
+        "drill": drills.under_way(a),
+        "drills": drills.last(shot, a),
         "inference": inference.picture(shot, a),
         "logs": logs.picture(shot, a),
         "data": backups.picture(shot, a),
@@ -208,7 +214,8 @@ def alert(shot: Snapshot, name: str, subject: str, a: Any) -> dict[str, Any]:
 
 
 def metrics_sample(shot: Snapshot, audit: Head = NO_HEAD) -> dict[str, Any]:
-    """The compact sample for MQTT. Bytes as MiB with one digit: it is sent every minute for years.
+    """The compact sample for MQTT. Bytes as MiB with one digit: it is sent every minute for years. An app
+    without ``s`` is healthy.
 
     ``audit``: a console that keeps these can prove later that no record was changed or taken away.
     """
@@ -225,10 +232,10 @@ def metrics_sample(shot: Snapshot, audit: Head = NO_HEAD) -> dict[str, Any]:
     sample["alerts"] = len(alerts(shot.state))
     sample["apps"] = {
         a.name: {
-            "s": a.condition,
             "mem": round(a.usage.memory / 2**20, 1) if a.usage else None,
             "cpu": None if a.cpu.share is None else round(a.cpu.share, 3),
         }
+        | ({} if a.condition == "healthy" else {"s": a.condition})
         | inference.sample(a)
         for a in shot.state.apps.values()
     }

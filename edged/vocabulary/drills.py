@@ -58,6 +58,21 @@ class Drill(Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+INCONCLUSIVE = ("interfered", "interrupted")
+"""Codes of drills that say nothing of the app, nor of what edged does for it."""
+
+
+class Drilled(Struct, frozen=True):
+    """What came of the last drill of its kind that says something."""
+
+    at: float
+    ok: bool
+    detection: float | None = None
+    """Seconds from the injection; ``None``: not detected."""
+    recovery: float | None = None
+    code: str = ""
+
+
 class DrillStarted(Event, frozen=True, kw_only=True):
     """What follows on this app is meant to happen."""
 

@@ -150,6 +150,19 @@ def told(page: str) -> dict[str, set[str]]:
     return found
 
 
+def test_the_handbook_lists_them_all() -> None:
+    device = Device(busy())
+    page = told(render(device.shot, device.source().counters, device.source().vitals).decode())
+    rows = re.findall(r"^\| `(edged_\w+)` \| ([^|]*) \|", (REPO / "docs/metrics.md").read_text(), re.MULTILINE)
+    listed = {name: set(re.findall(r"\w+", labels)) for name, labels in rows}
+    known = {name.removesuffix("_bucket"): labels - {"le"} for name, labels in page.items()}
+    parts = {name for name in known if name.endswith(("_count", "_sum"))}
+    checks = {name.removesuffix("_count") for name in parts if name.endswith("_count")}
+    assert listed.keys() == (known.keys() - parts) | checks and len(rows) == len(listed) > 60
+    for name, labels in known.items():
+        assert labels <= listed.get(name, labels), name
+
+
 def wanted() -> Iterator[tuple[str, set[str], str]]:
     """(metric, labels that are asked for, where)."""
     for expression in queries():

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from edged.config import App, Config, Drills, Health, Restart
 from edged.judge.drill_plan import next_kind
 from edged.vocabulary.actions import InjectSignal, RestoreMemory
-from edged.vocabulary.drills import DrillEnded, DrillStarted
+from edged.vocabulary.drills import Drilled, DrillEnded, DrillStarted
 from edged.vocabulary.events import CommandAnswered
 from edged.vocabulary.facts import ConfigLoaded, HostSampled
 from edged.vocabulary.world import HostSample
@@ -90,6 +90,22 @@ def test_kill_is_noticed_at_once_and_spends_nothing() -> None:
     well(w)
 
 
+def test_the_last_one_of_each_kind_is_remembered_unless_it_says_nothing() -> None:
+    w = drill(world(), "kill")
+    first = w.app("a").kept.drilled
+    assert first == {"kill": Drilled(first["kill"].at, True, ended(w).detection_seconds, ended(w).recovery_seconds)}
+    w.results["InjectSignal"] = lambda action: {}
+    w.command("drill.run", app="a", kind="kill").run(1.0)
+    w.command("maintenance.set", app="a", on=True, seconds=60.0, why="new camera").run(1.0)
+    assert w.events(DrillEnded)[-1].code == "interfered"
+    w.restart_edged()
+    w.run(100.0)
+    assert w.app("a").kept.drilled == first
+    drill(w, "hang", 400.0)
+    assert w.app("a").kept.drilled.keys() == {"kill", "hang"}
+    assert w.app("a").kept.drilled["hang"].code == "not_detected" and not w.app("a").kept.drilled["hang"].ok
+
+
 def test_a_restart_policy_does_not_act_after_a_kill_through_the_engine_and_edged_does() -> None:
     w = World({"a": probed()}, boxes={"a": {"policy": "always"}})
     w.every(1.0, w.probes)
@@ -109,6 +125,28 @@ def test_hang_is_seen_by_the_health_check_and_mended_by_a_restart() -> None:
     w.run(60.0)
     assert w.actions("a", evidence=True) == ["InjectSignal", "CaptureEvidence", "RestartContainer"]
     assert ended(w).ok and (ended(w).detection_seconds or 0.0) > 1.0
+    well(w)
+
+
+@pytest.mark.parametrize("kind", ["kill", "oom"])
+def test_what_is_seen_before_the_engine_has_answered_is_detected_then(kind: str) -> None:
+    w = world()
+    w.lost |= {"InjectSignal", "SqueezeMemory"}
+    w.command("drill.run", app="a", kind=kind)
+    w.until(lambda: bool({"InjectSignal", "SqueezeMemory"} & set(w.actions("a"))), 5.0)
+    _, late = w.asked[-1]
+    w.run(1.0)
+    w.change(w.boxes["a"], "oom" if kind == "oom" else "kill")
+    w.crash("a", 137)
+    w.run(8.0)
+    assert w.condition("a") == "down" and w.app("a").kept.drill is not None
+    w.lost.clear()
+    w.busy.pop("a")
+    w.feed(w.ended(late, seconds=9.0))
+    w.run(60.0)
+    told = ended(w)
+    assert told.ok and told.detection_seconds is not None and told.recovery_seconds is not None
+    assert told.detection_seconds < 2.0 and told.recovery_seconds > 8.0, told
     well(w)
 
 

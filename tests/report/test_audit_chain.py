@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,8 +21,8 @@ def chain(count: int, first: int = 1) -> list[Span | Entry]:
     return [Span(anchor, Head(first + count - 1, digest.hex())), *entries]
 
 
-WHOLE = chain(6, 3)
-EXPORT = [span_line(WHOLE[0]), *map(entry_line, WHOLE[1:])]  # type: ignore[arg-type]
+WHOLE: list[Any] = chain(6, 3)
+EXPORT = [span_line(WHOLE[0]), *map(entry_line, WHOLE[1:])]
 
 
 def test_an_empty_chain_and_one_of_which_only_the_anchor_is_left() -> None:

@@ -61,7 +61,8 @@ def test_every_description_holds() -> None:
         assert place and one["unique_id"] == f"edged_press-7_{place[2]}"
         shown = render(one["value_template"], sent[one["state_topic"]])
         if place[1] == "binary_sensor":
-            assert shown in ("ON", "OFF") and one["device_class"] == "problem"
+            assert shown in ("ON", "OFF") or (shown == "None" and place[2].endswith("_drift"))
+            assert one["device_class"] == "problem"
         elif one["state_topic"].endswith("/metrics"):
             assert shown == "None" or float(shown) >= 0.0, topic
             assert one["expire_after"] == 180 and one["state_class"] == "measurement"
@@ -84,7 +85,8 @@ def test_values() -> None:
     assert (value("app_detector_state"), value("app_detector_problem")) == ("unhealthy", "ON")
     assert (value("app_camera_front_state"), value("app_camera_front_problem")) == ("down", "ON")
     assert value("app_detector_memory") == "40.0" and value("app_detector_latency") == "21.3"
-    assert value("app_detector_model") == "1.0.0" and value("app_detector_drift") == "OFF"
+    assert value("app_detector_model") == "1.0.0" and value("app_detector_drift") == "None"
+    assert value(next(one for one in found if "_drift" in one and "camera_front-" in one).split("/")[-2]) == "ON"
     attributes = next(one for one in found.values() if one["unique_id"].endswith("app_detector_state"))
     told = json.loads(render(attributes["json_attributes_template"], sent[attributes["json_attributes_topic"]]))
     assert told["reason"].startswith("health probe") and told["since"].endswith("Z")

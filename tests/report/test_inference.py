@@ -53,6 +53,11 @@ def test_what_is_not_known_is_not_told() -> None:
     assert metrics_sample(seen)["apps"]["a"].keys() == {"s", "mem", "cpu"}
 
 
+def test_a_sample_of_a_healthy_app_does_not_say_so() -> None:
+    seen = shot(AppState(name="a", config=App(), condition="healthy"))
+    assert metrics_sample(seen)["apps"]["a"].keys() == {"mem", "cpu"}
+
+
 def test_status_and_sample() -> None:
     seen = shot(AppState(name="a", config=APP, inference=SEEN))
     told = status(seen, {})["apps"]["a"]["inference"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -54,7 +54,7 @@ class Bench:
         self.log: list[str] = []
         self.posted: list[Fact] = []
         self.tidied = 0
-        self.recorder = Recorder(self.faulty, FixedClock(), self.sinks())  # type: ignore[arg-type]
+        self.recorder = Recorder(cast(Any, self.faulty), FixedClock(), self.sinks())
         self.recorder.start()
 
     def sinks(self) -> Sinks:

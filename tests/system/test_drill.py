@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fixtures.broker import free_port
+from tests.fixtures.broker import Mosquitto, free_port
+from tests.fixtures.console import Console, trust_file
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import REPO, Engine
 from tests.fixtures.models import bundle
+from tests.fixtures.orders import Sender
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.broker]
 Make = Callable[..., Edged]
+OPS, DEPLOYER = Sender(), Sender("deployer", "deployer", number=2)
 APP = REPO / "edged" / "demo" / "inference_app.py"
 QUICK = {"backoff": "100ms", "max_backoff": "500ms", "stop_timeout": "1s", "policy_grace": "1s", "budget": 1}
 LIMIT = 512 * 2**20
@@ -41,13 +44,29 @@ def verb(daemon: Edged, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def daemon(engine: Engine, edged: Make) -> Edged:
-    """Watches an app that answers its health check and asks for some memory each time."""
+def console(broker: Mosquitto) -> Iterator[Console]:
+    made = Console(broker)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def daemon(engine: Engine, edged: Make, broker: Mosquitto) -> Edged:
+    """Watches an app that answers its health check and asks for some memory each time; takes commands."""
     port = free_port()
     engine.run_python("worker", HUNGRY, str(port), mem_limit=LIMIT)
     health = {"http": f"http://127.0.0.1:{port}/", "every": "200ms", "timeout": "200ms", "failures": 2,
               "start_period": "5s"}  # fmt: skip
-    made = edged({"apps": {"worker": {"health": health, "restart": QUICK}}, "sampling": {"every": "500ms"}}).start()
+    made = edged()
+    made.configure(
+        {
+            "apps": {"worker": {"health": health, "restart": QUICK}},
+            "sampling": {"every": "500ms"},
+            "mqtt": {"url": broker.url},
+            "commands": {"trust": trust_file(made.folder, OPS.key, DEPLOYER.key)},
+        }
+    )
+    made.start()
     made.wait_state("worker", "healthy")
     return made
 
@@ -60,17 +79,40 @@ def drilled(daemon: Edged, kind: str) -> dict[str, Any]:
     assert [a["status"] for a in answers].count("succeeded") == 1 and answers[-1]["status"] == "succeeded"
     progress = [a["result"]["progress"] for a in answers if a["status"] == "running"]
     assert progress == sorted(progress) and len(progress) >= 2
+    return measured(daemon, kind, answers[-1])
+
+
+def measured(daemon: Edged, kind: str, final: dict[str, Any]) -> dict[str, Any]:
+    """The event tells what the final answer says, and the app is as before."""
     told: dict[str, Any] = daemon.events("drill.ended")[-1]["data"]
-    assert told["ok"] and told["kind"] == kind
-    assert 0.0 <= told["detection_seconds"] <= told["recovery_seconds"] == answers[-1]["result"]["recovery_seconds"]
+    figures = [(of["detection_seconds"], of["recovery_seconds"]) for of in (told, final["result"])]
+    assert told["ok"] and told["kind"] == final["result"]["kind"] == kind
+    assert 0.0 <= told["detection_seconds"] <= told["recovery_seconds"] and figures[0] == figures[1]
+    last = daemon.app("worker")["drills"][kind]
+    assert last["ok"] and last["recovery_seconds"] == pytest.approx(told["recovery_seconds"], abs=0.001)
     recovery = daemon.app("worker")["recovery"]
     assert daemon.app("worker")["state"] == "healthy" and recovery["budget_used"] == 0, recovery
     assert daemon.app("worker")["drill"] is None
     return told
 
 
-def test_kill_hang_unhealthy_and_oom(engine: Engine, daemon: Edged) -> None:
-    assert drilled(daemon, "kill")["detection_seconds"] < 1.0
+def ordered(engine: Engine, daemon: Edged, console: Console) -> dict[str, Any]:
+    """The same by a signed order through the broker, which an operator's key may not give."""
+    before, more = engine.pid("worker"), {"args": {"app": "worker", "kind": "kill"}}
+    assert console.final(console.send(OPS, "drill.run", **more))["reason"] == "role"
+    assert engine.pid("worker") == before
+    identity = console.send(DEPLOYER, "drill.run", **more)
+    final = console.final(identity, 60.0)
+    answers = console.answers(identity)
+    assert [a["status"] for a in answers] == ["accepted", *["running"] * (len(answers) - 2), "succeeded"], answers
+    phases = [(a["result"]["phase"], a["result"]["progress"]) for a in answers[1:-1]]
+    assert phases == [("injecting", 0.2), ("detecting", 0.4), ("recovering", 0.7)], phases
+    assert engine.pid("worker") != before and final["origin"] == "key:deployer"
+    return measured(daemon, "kill", final)
+
+
+def test_kill_hang_unhealthy_and_oom(engine: Engine, daemon: Edged, console: Console) -> None:
+    assert ordered(engine, daemon, console)["detection_seconds"] < 1.0
     assert drilled(daemon, "hang")["detection_seconds"] > 0.2
     assert drilled(daemon, "unhealthy")["detection_seconds"] > 0.1
     daemon.wait(lambda: daemon.app("worker")["memory_bytes"], 10.0, "its memory is measured")

@@ -20,10 +20,12 @@ from edged.report.web.recent import EVERY, KEEP, Recent
 from edged.report.web.trends import Trends
 from edged.vocabulary.app_state import AppState, Condition, Kept, Maintenance, Recovery, Stopped
 from edged.vocabulary.deployments import Artifact, Deployment, Placed, Request
+from edged.vocabulary.drills import Drill, Drilled
 from edged.vocabulary.incidents import LEVELS, Book, Change, Entry, Escalation, Harm, Incident, Joined
 from edged.vocabulary.inference import Inference, Mark, Probed
 from edged.vocabulary.inputs import Inputs
 from edged.vocabulary.isolation import Isolation
+from edged.vocabulary.runbooks import Run
 from edged.vocabulary.signs import Acknowledged, Alert, Cpu, Streak
 from edged.vocabulary.state import ConfigState, DependencyState, EngineState, HostState, State
 from edged.vocabulary.world import Container, Disk, HostSample, Usage
@@ -38,6 +40,7 @@ NAMES = (
 CONDITIONS: tuple[Condition, ...] = (
     "unhealthy", "healthy", "down", "restarting", "starting", "paused", "stopped", "missing", "unknown", "healthy",
 )  # fmt: skip
+HUNG = Drilled(NOW - 8000, False, code="not_detected")
 INFERENCE = {"metrics": {"url": "http://127.0.0.1:1/", "latency": {"histogram": "t", "quantile": 0.95, "warn": 0.2}}}
 
 
@@ -60,6 +63,12 @@ def app(name: str, number: int, text: str = "health probe: HTTP 503 after 3 trie
     if number == 1:
         alerts["HighMemory"] = Alert("warning", NOW - 4000, summary=f"{name} uses 83% of its memory limit", value=0.83)
     kept = Kept(alerts=alerts, restarts=number)
+    if number % 2:
+        kept = replace(kept, drilled={"kill": Drilled(NOW - 9000, True, 0.01, 3.14), "hang": HUNG})
+    if number == 1:
+        kept = replace(
+            kept, drill=Drill(id="x", kind="oom", origin="edged", phase="detecting", began=NOW, deadline=NOW)
+        )
     if number == 0:
         trying = Recovery("verifying", "unhealthy", text, attempts=2, charged=(NOW - 60, NOW - 5), open=True, held=text)
         kept = replace(kept, recovery=trying)
@@ -160,6 +169,9 @@ def busy(
         config=ConfigState(digest="sha256:" + "12" * 32, path="/etc/edged/edged.yaml", errors=(text,)),
         broker=broker,
         broker_detail="" if broker else text,
+        runs={"AppDown/detector": Run(
+            alert="AppDown", subject="detector", severity="critical", book="b", began=NOW - 300, cursor=1, held=text,
+        )},
         incidents=Book(
             open={one.id: one for one in (incident(0, text), incident(1, text), incident(2, text))},
             closed={one.id: one for one in (incident(4, text), incident(5, text))},

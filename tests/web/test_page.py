@@ -70,7 +70,9 @@ def test_everything_is_on_it() -> None:
         "detector-net 1.0.0 abababab", "2.0.0: gating", "1 feature drifted", "12.3/s, 0.4% failed", "21.3 ms",
         "62% of 8 GiB", "62 °C", "cpu.some 21%", "The clock is not synchronised.", "/data", "READ-ONLY",
         "historian", "does not answer", "rolled_back", "latency p95 31 ms", "spindle_temperature higher, PSI 0.41",
-        "configuration refused", "run 12", "Audit: 7 records", "status.json",
+        "configuration refused", "Runbook: start, waits: health probe",
+        "Drill: oom, detecting", "The last drill hang failed: not_detected", "kill 3.14 s", "run 12",
+        "Audit: 7 records", "status.json",
     ):  # fmt: skip
         assert part in words, part
 

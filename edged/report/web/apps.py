@@ -66,6 +66,13 @@ def _notes(app: Picture) -> list[Part]:
         found.append(told + (f". Held: {text(recovery['held'], 120)}" if recovery["held"] else ""))
     if recovery["circuit"] == "open":
         found.append(f"The restart budget is spent ({recovery['budget_used']} of {recovery['budget']}).")
+    if app["drill"]:
+        found.append(f"Drill: {app['drill']['kind']}, {app['drill']['phase']}.")
+    found += [
+        f"The last drill {text(kind, 20)} failed: {text(one['code'], 40)}."
+        for kind, one in app["drills"].items()
+        if not one["ok"]
+    ]
     if app["stopped_by"]:
         found.append(f"Stopped by {text(app['stopped_by'], 60)}.")
     if app["observed_only"]:
@@ -113,6 +120,11 @@ def _rows(view: View, name: str, app: Picture) -> list[Part]:
     if app["drift"]:
         drifted = len(app["drift"]["drifted"])
         row("Drift", count(drifted, "feature") + " drifted" if drifted else app["drift"]["state"])
+    mended = [
+        f"{text(kind, 20)} {seconds(one['recovery_seconds'])}" for kind, one in app["drills"].items() if one["ok"]
+    ]
+    if mended:
+        row("Drills", ", ".join(mended))
     if app["container"]:
         row("Image", text(app["container"]["image"], 80))
     return rows

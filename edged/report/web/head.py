@@ -64,11 +64,12 @@ def _troubles(view: View) -> list[str]:
 
 def alerts(view: View) -> Html:
     found = view.picture["alerts"]
-    rows = [_alert(one) for one in found[: view.most.alerts]]
+    running = {(one["alert"], one["subject"]): one for one in view.picture["runbooks"]}
+    rows = [_alert(one, running.get((one["name"], one["subject"]))) for one in found[: view.most.alerts]]
     return section("alerts", "Alerts", len(found), rows, "None fires.")
 
 
-def _alert(one: Picture) -> Html:
+def _alert(one: Picture, runbook: Picture | None) -> Html:
     kind = "bad" if one["severity"] == "critical" else "warn"
     seen = one["acknowledged"]
     return el(
@@ -76,6 +77,7 @@ def _alert(one: Picture) -> Html:
         el("h3", el("span", f"{text(one['name'], 60)} · {text(one['subject'], 80)}"), tag(kind, text(one["severity"]))),
         el("p", text(one["summary"])),
         el("p", text(one["advice"]), class_="soft small") if one["advice"] else None,
+        el("p", f"Runbook: {_standing(runbook)}", class_="small") if runbook else None,
         el(
             "p",
             moment(one["since"], "since "),
@@ -85,6 +87,11 @@ def _alert(one: Picture) -> Html:
         ),
         class_=f"card {kind}",
     )
+
+
+def _standing(runbook: Picture) -> str:
+    held = f", waits: {text(runbook['held'], 120)}" if runbook["held"] else ""
+    return f"{text(runbook['step'], 40) or 'all steps taken, waits for the alert to clear'}{held}"
 
 
 def section(

@@ -31,6 +31,7 @@ def el(kind: str, /, *inside: Part, **attributes: str | int | bool | None) -> Ht
 
 
 def join(*parts: Part) -> Html:
+    """One after the other; text is escaped."""
     return Html("".join(part if isinstance(part, Html) else escape(_plain(part)) for part in parts if part is not None))
 
 
