@@ -37,7 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fleet": ("fleet", "the console side: list, watch, command and update a whole fleet, over MQTT"),
     "audit": ("audit", "who wanted what of this device: show, verify and export the chained records"),
     "doctor": ("doctor", "look at this host: what is wrong, and the command that mends it"),
-    "demo": ("demo", "the whole story in about a minute on this machine"),
+    "demo": ("demo", "the whole story on this machine, in two minutes"),
 }
 """verb -> (module, what it does)"""
 

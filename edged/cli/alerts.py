@@ -7,12 +7,12 @@ import json
 import time
 from typing import Any
 
-from ..config.units import parse_duration
 from . import OK, USAGE, Failure
 from .client import get, socket_argument
 from .power import follow
 from .render import plain, state, table
 from .status import alert_lines
+from .values import duration
 
 TYPES = ("alert.raised", "alert.changed", "alert.cleared", "alert.flapping")
 
@@ -37,10 +37,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 def main(args: argparse.Namespace, verb: str) -> int:
     if args.words:
         return _acknowledge(args)
-    try:
-        since = parse_duration(args.since) if args.since else None
-    except ValueError as error:
-        raise Failure(USAGE, str(error)) from None
+    since = duration(args.since, "--since") if args.since else None
     picture = get(args.socket, "/v1/status")
     past: list[dict[str, Any]] = []
     if since is not None:

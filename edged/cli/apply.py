@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..config.units import parse_duration
 from . import USAGE, Failure
 from .client import socket_argument
 from .power import follow
+from .values import duration
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -29,10 +29,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def main(args: argparse.Namespace, verb: str) -> int:
-    try:
-        hold = parse_duration(args.hold)
-    except ValueError as error:
-        raise Failure(USAGE, str(error)) from None
+    hold = duration(args.hold, "--hold")
     from ..judge.commands.own_config import LARGEST
 
     try:

@@ -17,6 +17,7 @@ from . import FAILED, OK, UNREACHABLE, USAGE, Failure
 from .audit_text import row
 from .client import find_socket, request, socket_argument
 from .render import table
+from .values import duration
 
 PAGE = 1000
 Page = Callable[[int, int], tuple[Span, list[Entry]]]
@@ -145,12 +146,7 @@ def _parts(page: Page, after: int = 0) -> Iterator[Span | Entry]:
 
 
 def _show(args: argparse.Namespace, page: Page) -> int:
-    from ..config.units import parse_duration
-
-    try:
-        since = time.time() - parse_duration(args.since) if args.since else None
-    except ValueError as error:
-        raise Failure(USAGE, str(error)) from None
+    since = time.time() - duration(args.since, "--since") if args.since else None
     if args.limit is not None and args.limit < 1:
         raise Failure(USAGE, "--limit must be 1 or more")
     limit = args.limit or (50 if since is None else None)

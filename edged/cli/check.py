@@ -37,7 +37,8 @@ def main(args: argparse.Namespace, verb: str) -> int:
     else:
         errors, warnings = (*check_files(loaded), *_trust(loaded.config.commands.trust)), loaded.warnings
         config = loaded.config
-        summary = f"{path} is in order: device {config.device.id}, {len(config.apps)} apps, {loaded.digest[:19]}"
+        apps = f"{len(config.apps)} app{'' if len(config.apps) == 1 else 's'}"
+        summary = f"{path} is in order: device {config.device.id}, {apps}, {loaded.digest[:19]}"
     if args.json:
         shown = {"ok": not errors, "errors": [_fields(p) for p in errors], "warnings": [_fields(p) for p in warnings]}
         print(json.dumps(shown, indent=2))

@@ -82,13 +82,22 @@ def _lines(connection: socket.socket, where: Path) -> Iterator[bytes]:
         code = int(status[1]) if len(status) > 1 and status[1].isdigit() else 0
         if code != 200:
             text = stream.read(4096).decode("utf-8", "replace").strip()
-            raise Failure(1 if code else UNREACHABLE, f"the daemon at {where} said {code or 'nothing'}: {text}")
+            raise Failure(1 if code else UNREACHABLE, _refusal(text, code, where))
         came = 0
         for line in stream:
             came += len(line)
             yield line
         if length is not None and came < length:
             raise Failure(UNREACHABLE, f"the daemon at {where} ended in the middle of its answer; ask again")
+
+
+def _refusal(text: str, code: int, where: Path) -> str:
+    """What the daemon says is for people; what something else there says is told with its origin."""
+    try:
+        said = json.loads(text).get("error")
+    except (ValueError, AttributeError):
+        said = None
+    return said if isinstance(said, str) and said else f"the daemon at {where} said {code or 'nothing'}: {text}"
 
 
 def _parsed(data: bytes) -> Any:

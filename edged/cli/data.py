@@ -30,12 +30,12 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def main(args: argparse.Namespace, verb: str) -> int:
-    if args.which and args.do != "restore":
+    if args.which is not None and args.do != "restore":
         raise Failure(USAGE, f"{args.do} takes no name")
     if args.do == "backup":
         return follow(args, "data.backup", {"app": args.app})
     if args.do == "restore":
-        return follow(args, "data.restore", {"app": args.app} | ({"which": args.which} if args.which else {}))
+        return follow(args, "data.restore", {"app": args.app} | ({} if args.which is None else {"which": args.which}))
     found: list[dict[str, Any]] = piece_together(args.socket, "data.list", {"app": args.app})
     if args.json:
         print(json.dumps(found, indent=2))

@@ -14,11 +14,11 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
         "example: edged demo\n\n"
         "Starts a small inference app in a container, a broker and edged, kills the app, hangs it, makes it leak,\n"
         "stops it by hand, reloads a bad configuration and deploys four new models, three of them bad; prints what\n"
-        "edged saw and did, with seconds, and the MQTT messages a console got. Then a fleet: three devices, a broker\n"
-        "with certificates, signed commands and rollouts, and an intruder. Takes about two minutes, needs a container\n"
-        "engine on this machine (DOCKER_HOST or the default socket), mosquitto and (for the certificates) openssl,\n"
-        "touches nothing else, and cleans up.\n\n"
-        "exit code 0: every recovery was verified and no event was lost, 1: not so"
+        "edged saw and did, with seconds, the MQTT messages a console got, and what edged incidents and edged report\n"
+        "say of it. Then a fleet: three devices, a broker with certificates, signed commands and rollouts, and an\n"
+        "intruder. Takes about two minutes, needs a container engine on this machine (DOCKER_HOST or the default\n"
+        "socket), mosquitto and (for the certificates) openssl, touches nothing else, and cleans up.\n\n"
+        "exit code 0: every recovery was verified, no event was lost, and both accounts are true, 1: not so"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from . import FAILED, OK
 from .client import get, socket_argument
 from .deploy import ENDS, line
+from .values import duration
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -21,9 +22,7 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def main(args: argparse.Namespace, verb: str) -> int:
-    from ..config.units import parse_duration
-
-    since = time.time() - parse_duration(args.since)
+    since = time.time() - duration(args.since, "--since")
     events = get(args.socket, f"/v1/events?since={since}&type=deployment.changed")
     by_id: dict[str, list[dict[str, Any]]] = {}
     for event in events:

@@ -131,6 +131,7 @@ def _bars(one: dict[str, Any], blocks: bool) -> list[str]:
 
 
 def bin_names(kind: str, edges: Sequence[float], labels: Sequence[str]) -> list[str]:
+    """As many as there are bins, in their order."""
     if kind == "categorical":
         return [*(plain(label) or '""' for label in labels), "(anything else)"]
     if not edges:

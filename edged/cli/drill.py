@@ -11,6 +11,7 @@ from ..vocabulary.drills import KINDS
 from . import FAILED, OK, UNREACHABLE, USAGE, Failure
 from .client import get, socket_argument
 from .power import follow
+from .values import duration
 
 AWAY = 60.0
 """Seconds for which edged itself may be away meanwhile: the next run undoes the drill, and says so."""
@@ -68,12 +69,7 @@ def _later(args: argparse.Namespace, since: float, cause: Failure) -> int:
 
 
 def _past(args: argparse.Namespace) -> int:
-    from ..config.units import parse_duration
-
-    try:
-        since = time.time() - parse_duration(args.since)
-    except ValueError as error:
-        raise Failure(USAGE, str(error)) from None
+    since = time.time() - duration(args.since, "--since")
     events = get(args.socket, f"/v1/events?since={since}&type=drill.ended")
     for event in events:
         print(json.dumps(event) if args.json else line(event))

@@ -14,7 +14,7 @@ import msgspec
 
 from . import FAILED, OK, USAGE, Failure, fleet_options
 from .fleet_ls import chosen, chosen_early, labels_argument
-from .fleet_send import duration
+from .values import duration
 
 if TYPE_CHECKING:
     from ..fleet import Console

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import FAILED, OK, REFUSED, USAGE, Failure, fleet_options
 from .fleet_ls import chosen, chosen_early, labels_argument
+from .values import duration
 
 if TYPE_CHECKING:
     from ..fleet import Command, Console, Device, Tracker
@@ -52,15 +53,6 @@ def main(args: argparse.Namespace) -> int:
             raise Failure(FAILED, "there is no such device; edged fleet ls shows all")
         commands = _commands(devices, type_, texts)
         return _Sending(args, console, commands, expires, timeout).run()
-
-
-def duration(text: str, flag: str) -> float:
-    from ..config.units import Unreadable, parse_duration
-
-    try:
-        return parse_duration(text)
-    except Unreadable as error:
-        raise Failure(USAGE, f"{flag} {error}") from None
 
 
 def found(console: Console, id_: str) -> Device:

@@ -8,11 +8,12 @@ import time
 from typing import Any
 from urllib.parse import quote
 
-from ..config.units import format_duration, parse_duration
+from ..config.units import format_duration
 from . import OK, USAGE, Failure
 from .client import get, socket_argument
 from .power import follow
 from .render import ago, paint, plain, table
+from .values import duration
 
 LEVEL_COLOUR = {"P0": "red", "P1": "red", "P2": "yellow", "P3": "dim"}
 
@@ -87,10 +88,7 @@ def _show(args: argparse.Namespace, wanted: str) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    try:
-        since = parse_duration(args.since) if args.since else None
-    except ValueError as error:
-        raise Failure(USAGE, str(error)) from None
+    since = duration(args.since, "--since") if args.since else None
     now = time.time()
     found = get(args.socket, f"/v1/incidents?since={now - (since or 0.0)}")
     if args.json:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from ..config.units import parse_duration
 from . import USAGE, Failure
 from .client import socket_argument
 from .power import follow
+from .values import duration
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -25,9 +25,6 @@ def main(args: argparse.Namespace, verb: str) -> int:
     if args.mode == "on":
         if not args.duration or not args.why:
             raise Failure(USAGE, "maintenance needs an end and a reason: --for 2h --why TEXT")
-        try:
-            seconds = parse_duration(args.duration)
-        except ValueError as error:
-            raise Failure(USAGE, str(error)) from None
+        seconds = duration(args.duration, "--for")
     wanted = {"app": args.app, "on": args.mode == "on", "seconds": seconds, "why": args.why}
     return follow(args, "maintenance.set", wanted)

@@ -16,6 +16,7 @@ from ..adapters.flight_files import FOLDER, contents
 from ..flight.replay import Count, replay
 from . import FAILED, OK, USAGE, Failure
 from .replay_text import comparison_lines, decision_lines, verdict_lines
+from .values import duration
 
 EXAMPLES = """examples:
   edged replay --since 24h                 every decision of the last day, and whether it would be the same
@@ -41,12 +42,7 @@ def main(args: argparse.Namespace, verb: str) -> int:
 
 
 def _main(args: argparse.Namespace) -> int:
-    from ..config.units import parse_duration
-
-    try:
-        since = 0.0 if args.file else time.time() - parse_duration(args.since)
-    except ValueError as error:
-        raise Failure(USAGE, f"--since: {error}") from error
+    since = 0.0 if args.file else time.time() - duration(args.since, "--since")
     where, files = _files(args)
     count, begun = Count(), time.perf_counter()
     if args.config:
@@ -58,7 +54,7 @@ def _main(args: argparse.Namespace) -> int:
             continue
         for line in decision_lines(one):
             print(line)
-    _check(count, where)
+    _check(args, count, where)
     same = not count.differing
     if args.json:
         print(json.dumps({"same": same, "decided": decided, **msgspec.to_builtins(count)}, indent=2))
@@ -78,7 +74,7 @@ def _other(args: argparse.Namespace, where: Path, files: list[tuple[str, bytes]]
     except ConfigError as error:
         raise Failure(USAGE, "the configuration is not in order:\n" + render(error.errors)) from error
     outcome = compare(files, loaded.config, loaded.digest, count, since)
-    _check(count, where)
+    _check(args, count, where)
     if args.json:
         print(json.dumps({**msgspec.to_builtins(outcome), **msgspec.to_builtins(count)}, indent=2))
         return OK
@@ -87,10 +83,11 @@ def _other(args: argparse.Namespace, where: Path, files: list[tuple[str, bytes]]
     return OK
 
 
-def _check(count: Count, where: Path) -> None:
+def _check(args: argparse.Namespace, count: Count, where: Path) -> None:
     if not count.facts:
         notes = "".join(f"\n  {note}" for note in count.notes)
-        raise Failure(FAILED, f"{where} has no recording of that time{notes}")
+        late = "" if args.file else "; without a service manager the last half hour is written when edged ends"
+        raise Failure(FAILED, f"{where} has no recording of that time{late}{notes}")
 
 
 def _files(args: argparse.Namespace) -> tuple[Path, list[tuple[str, bytes]]]:

@@ -15,10 +15,14 @@ import msgspec
 
 from . import FAILED, OK, USAGE, Failure
 from .client import command, get, request, socket_argument
+from .values import duration
 
 FORMATS = ("text", "json", "html", "markdown")
 LONGEST = 366 * 86400.0
 MINUTES_BACK = 8 * 86400.0
+"""Seconds for which minutes are kept: advice for a month is made from its last days."""
+BRIEF = 6 * 3600.0
+"""Seconds up to which a review is made from minutes: hours at its edges would tell of other times."""
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -37,14 +41,10 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def main(args: argparse.Namespace, verb: str) -> int:
-    from ..config.units import parse_duration
     from ..review.build import review
     from ..review.document import document
 
-    try:
-        since = parse_duration(args.since)
-    except ValueError as error:
-        raise Failure(USAGE, f"--since: {error}") from None
+    since = duration(args.since, "--since")
     if not 60.0 <= since <= LONGEST:
         raise Failure(USAGE, "--since must be within 1m and 366d")
     _first_to_go()
@@ -71,31 +71,33 @@ def gather(socket: str | None, seconds: float) -> Any:
     since = until - seconds
     states = {name: app["state"] for name, app in status["apps"].items()}
 
-    def series(path: str) -> tuple[Series, ...]:
-        body = b"".join(request(socket, "GET", f"/v1/rollups?since={since - HOUR}&{path}"))
+    def series(step: int, path: str = "", begin: float = since) -> tuple[Series, ...]:
+        body = b"".join(request(socket, "GET", f"/v1/rollups?since={begin - step}&step={step}{path}"))
         return tuple(msgspec.json.decode(body, type=list[Series]))
 
     told_limits = get(socket, "/v1/limits")
     advisable = tuple(limit(one) for one in told_limits["advisable"])
     try:
         happened = told(events(socket, since), since, until, states)
-        # Minutes are many, and of use only where an alert fired; and they are not kept for longer.
+        # Minutes are many, and of use only where an alert fired.
         fired = {(one.name, one.subject) for one in happened.firings}
         minutes: list[Series] = []
         for one in advisable:
-            if (one.alert, one.subject) in fired and seconds <= MINUTES_BACK:
-                minutes += series(f"step={MINUTE}&subject={quote(one.subject, safe='')}&metric={one.metric}")
+            if (one.alert, one.subject) in fired:
+                path = f"&subject={quote(one.subject, safe='')}&metric={one.metric}"
+                minutes += series(MINUTE, path, max(since, until - MINUTES_BACK))
         return Material(
             since=since,
             until=until,
             status=status,
             told=happened,
-            hours=series(f"step={HOUR}"),
+            hours=series(MINUTE if seconds <= BRIEF else HOUR),
             minutes=tuple(minutes),
             incidents=get(socket, f"/v1/incidents?since={since}"),
             audit=audit(socket),
             limits=told_limits["in_force"],
             advisable=advisable,
+            oldest=oldest(socket),
         )
     except ValueError as error:
         raise Failure(FAILED, f"the daemon's answer cannot be read: {error}") from None
@@ -111,6 +113,15 @@ def events(socket: str | None, since: float) -> Iterator[bytes]:
         if not line:
             return
         after = int(msgspec.json.decode(line)["sequence"])
+
+
+def oldest(socket: str | None) -> tuple[int, str] | None:
+    """Number and time of the oldest event that the daemon keeps."""
+    line, *_ = [*request(socket, "GET", "/v1/log?after=0&since=0"), b""]
+    if not line:
+        return None
+    found = msgspec.json.decode(line)
+    return int(found["sequence"]), str(found["time"])
 
 
 def audit(socket: str | None) -> dict[str, Any]:

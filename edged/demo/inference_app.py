@@ -113,7 +113,7 @@ class Service:
             try:
                 self.model = load(self.path)
                 print(f"model {self.model.name} sha256 {self.model.digest} loaded", file=sys.stderr, flush=True)
-            except Exception as problem:  # noqa: BLE001 - onnxruntime's errors share no narrower base
+            except Exception as problem:  # onnxruntime's errors share no narrower base
                 self.problem = f"{type(problem).__name__}: {problem}"
                 print(f"model not loaded: {self.problem}", file=sys.stderr, flush=True)
             self.reloads.get()
@@ -258,7 +258,7 @@ class Handler(BaseHTTPRequestHandler):
             return 200, service.metrics()
         return service.health() if path == "/health" else service.predict(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+    def log_message(self, *_: Any) -> None:
         """No access log: /metrics counts the requests."""
 
 

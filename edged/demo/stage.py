@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ READY_WITHIN = 30.0
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Standing:
+class Standing(ABC):
     """Puts things up in a folder of its own, and takes down whatever stood when it ends. ``with … as stage``."""
 
     def __init__(self, timeline: Timeline, *, keep: bool) -> None:
@@ -48,8 +49,9 @@ class Standing:
         with undisturbed():
             self._strike.close()
 
+    @abstractmethod
     def _set_up(self) -> None:
-        raise NotImplementedError
+        """Puts everything up, and has each thing that stands taken down by ``_strike``."""
 
 
 @contextmanager

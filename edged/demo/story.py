@@ -1,4 +1,4 @@
-"""The whole story in two minutes: an app, what goes wrong, what is put in, what edged makes of each, and a fleet."""
+"""The whole story in two minutes: an app, what goes wrong, what is put in, what edged makes of it, and a fleet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-from . import fleet, settings, verdict
+from . import afterwards, fleet, settings, verdict
 from .console import Console
 from .events import PREFIX, Numbering, check_sequence
 from .processes import wait
@@ -39,6 +39,7 @@ def tell(*, keep: bool, as_json: bool) -> int:
                 break
         latency = stage.client.latency(0.95)
         stage.client.stop()
+        outcomes += afterwards.account(stage)
         failures = _close(stage)
         numbering = check_sequence([told.sequence for told in stage.console.events])
         _messages(timeline, stage.console)
@@ -109,8 +110,9 @@ def _short(payload: bytes) -> str:
 
 def _evidence(timeline: Timeline, stage: Stage) -> None:
     timeline.heading("Evidence kept before each restart (last log lines, inspect, resources, probes)")
-    files = sorted((stage.state / "evidence").glob("*.json.gz"), key=lambda file: file.stat().st_mtime)
-    rows = [[file.name, f"{file.stat().st_size} bytes"] for file in files]
+    folder = stage.state / "evidence"
+    files = sorted(folder.rglob("*.json.gz"), key=lambda file: file.stat().st_mtime)
+    rows = [[str(file.relative_to(folder)), f"{file.stat().st_size} bytes"] for file in files]
     timeline.blank(*(columns(rows) or ["  none"]))
 
 

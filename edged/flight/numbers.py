@@ -23,6 +23,7 @@ def step(before: Any, now: Any) -> Any:
 
 
 def stepped(before: Any, change: Any) -> Any:
+    """The value that came after ``before``; ``change`` is what ``step`` made of the two."""
     kind = type(change)
     if kind is list:
         return change[0]

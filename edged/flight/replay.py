@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .. import __version__
 from ..judge import judge
 from ..vocabulary.actions import Action
 from ..vocabulary.event import Event
@@ -16,6 +19,8 @@ from .segment import Damaged, Head, Segment, Turn, decisions, encode, picture
 
 MOST_DIFFERENCES = 20
 """That are kept in full; the rest is counted."""
+MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a mistake in a rule of the judge raises."""
 
 
 class Difference(Struct, frozen=True):
@@ -63,8 +68,9 @@ class Stretch(Struct, frozen=True):
 
 
 def stretches(files: Iterable[tuple[str, bytes]], notes: list[str]) -> Iterator[Stretch]:
-    """What can be read of ``files``, oldest first. ``notes`` is told of what cannot."""
+    """What can be read of ``files``, oldest first. ``notes`` is told of what cannot, and of other versions of edged."""
     before: Head | None = None
+    version = __version__
     for name, data in files:
         try:
             segment = Segment(data)
@@ -73,6 +79,9 @@ def stretches(files: Iterable[tuple[str, bytes]], notes: list[str]) -> Iterator[
             before = None
             continue
         head = segment.head
+        if head.version != version:
+            version = head.version
+            notes.append(f"{name} was recorded by edged {version}, and is judged by {__version__}")
         follows = before is not None and head.boot == before.boot and head.number == before.number + 1
         before = head
         yield Stretch(name, segment, follows and not head.gap)
@@ -98,9 +107,16 @@ def replay(files: Iterable[tuple[str, bytes]], count: Count, since: float = 0.0)
         now, broken = head.now, len(count.notes)
         for turn in turns(stretch, count.notes):
             config, now = turn.config or config, turn.now
-            judged = judge(state, turn.fact, config, now)
-            state = judged.state
             wall = head.wall + (now - head.now)
+            try:
+                judged = judge(state, turn.fact, config, now)
+            except MISTAKES as error:
+                count.notes.append(f"{stretch.name}: {mistake(error, turn, wall)}")
+                _differ(count, Difference(wall, type(turn.fact).__name__, turn.decided, ()))
+                count.facts += 1
+                count.begin, count.end = count.begin or wall, wall
+                break
+            state = judged.state
             if wall < since:
                 continue
             count.begin = count.begin or wall
@@ -116,6 +132,14 @@ def replay(files: Iterable[tuple[str, bytes]], count: Count, since: float = 0.0)
         count.seconds += now - head.now
         if len(count.notes) > broken:
             state = None  # what comes next does not follow from here
+
+
+def mistake(error: Exception, turn: Turn, wall: float) -> str:
+    """Where the judge itself failed: most likely edged ended by it then, too."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/edged/')[2]}:{place.lineno} in {place.name}"
+    at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(wall))
+    return f"the judge failed on {type(turn.fact).__name__} at {at}: {type(error).__name__}: {error} ({where})"
 
 
 def _same(state: State, segment: Segment) -> bool:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-HIDDEN = "***"
+from ..redact import HIDDEN, without_logins
 
 _NAMES = re.compile(r"passw|secret|token|credential|private|api_?key|access_?key", re.IGNORECASE)
 _TEXTS = {("CheckConfig", "text"), ("edged.config.deploy", "config")}
 """(type of action or command, field) of what holds a whole configuration, or its digest."""
 _KINDS = frozenset(kind for kind, _ in _TEXTS)
-_USER = re.compile(r"(://)[^/\s@]*@")
-_QUERY = re.compile(r"([?&][^=&\s]*(?:passw|secret|token|credential|key|auth|sig)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def clean(tree: Any, kind: str = "") -> Any:
     """``tree`` (mappings, lists, plain values) without secrets. What it says of numbers, names and times stays."""
     if isinstance(tree, str):
-        return clean_text(tree)
+        return without_logins(tree)
     if isinstance(tree, list | tuple):
         return [clean(item, kind) for item in tree]
     if isinstance(tree, dict):
@@ -26,14 +24,6 @@ def clean(tree: Any, kind: str = "") -> Any:
         kind = next((one for one in said if isinstance(one, str) and one in _KINDS), kind)
         return {key: _value(str(key), value, kind) for key, value in tree.items()}
     return tree
-
-
-def clean_text(text: str) -> str:
-    if "://" in text:
-        text = _USER.sub(rf"\1{HIDDEN}@", text)
-    if "=" in text and ("?" in text or "&" in text):
-        text = _QUERY.sub(rf"\1{HIDDEN}", text)
-    return text
 
 
 def _value(key: str, value: Any, kind: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,11 @@ from .secrets import clean
 MAGIC = b"edged flight 1\n"
 _FRAME = struct.Struct(">cII")
 """Kind, length, CRC-32 of what follows."""
-HEAD, ITEMS, RAW, TAIL = b"H", b"Z", b"R", b"T"
+HEAD, ITEMS, PACKED, RAW, TAIL = b"H", b"Z", b"B", b"R", b"T"
+_ITEMS = (ITEMS, PACKED, RAW)
+"""``ITEMS``: as edged wrote them before, with zlib, which takes a third more for them than bzip2."""
+BLOCK = 4
+"""Of bzip2, in 100 kB: half an hour of facts, for 4 MB of memory."""
 DECISIONS, CONFIG = -3, -4
 """First of an item: what the fact before led to; the configuration in force from the next fact on."""
 LARGEST = 64 * 2**20
@@ -130,6 +135,8 @@ def frame(kind: bytes, body: bytes) -> bytes:
     """``body``: what ``encode`` makes of the content; of items, what ``row`` makes."""
     if kind in (HEAD, ITEMS):
         body = zlib.compress(body, 9)
+    elif kind == PACKED:
+        body = bz2.compress(body, BLOCK)
     return _FRAME.pack(kind, len(body), zlib.crc32(body)) + body
 
 
@@ -147,7 +154,7 @@ def frames(data: bytes) -> Iterator[tuple[bytes, Any]]:
         kind, length, checksum = _FRAME.unpack_from(data, at)
         body = data[at + _FRAME.size : at + _FRAME.size + length]
         at += _FRAME.size + length
-        if kind not in (HEAD, ITEMS, RAW, TAIL):
+        if kind not in (HEAD, TAIL, *_ITEMS):
             raise Damaged("it is damaged")
         if len(body) < length:
             raise Damaged("it is cut off")
@@ -163,8 +170,13 @@ def _content(kind: bytes, body: bytes) -> Any:
             body = unpacker.decompress(body, LARGEST)
             if unpacker.unconsumed_tail:
                 raise Damaged("it is damaged: a frame is too large")
+        elif kind == PACKED:
+            packed = bz2.BZ2Decompressor()
+            body = packed.decompress(body, LARGEST)
+            if not packed.eof:
+                raise Damaged("it is damaged: a frame is too large")
         return _decode(body)
-    except (zlib.error, msgspec.MsgspecError, RecursionError) as error:
+    except (zlib.error, OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise Damaged(f"it is damaged: {error}") from error
 
 
@@ -214,5 +226,5 @@ class Segment:
 
     def _items(self) -> Iterator[Any]:
         for kind, content in self._frames:
-            if kind in (ITEMS, RAW):
+            if kind in _ITEMS:
                 yield from content

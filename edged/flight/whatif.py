@@ -20,7 +20,7 @@ from ..vocabulary.actions import Action, CaptureEvidence
 from ..vocabulary.events import AlertChanged, AlertCleared, AlertRaised, Event
 from ..vocabulary.facts import ActionFinished, CommandReceived, ConfigLoaded, ContainerChanged, Fact
 from ..vocabulary.state import State
-from .replay import Count, stretches, turns
+from .replay import MISTAKES, Count, mistake, stretches, turns
 from .segment import Turn
 
 SIMPLE = frozenset(
@@ -82,6 +82,8 @@ class _Other:
         """Asked for here alone so far."""
         self._ends: list[tuple[float, str]] = []
         self._hand = 0
+        self.seen: set[str] = set()
+        """Apps that had a container."""
         self.alerts: list[tuple[float, Event]] = []
         self.actions: list[tuple[float, Action]] = []
 
@@ -92,6 +94,9 @@ class _Other:
         self._judge(
             ConfigLoaded(at=now, digest=digest, path="", changed=changed(before, self._config), trusted=trusted), now
         )
+
+    def look(self) -> None:
+        self.seen |= {name for name, app in self._state.apps.items() if app.container is not None}
 
     def take(self, turn: Turn) -> None:
         while self._ends and self._ends[0][0] <= turn.now:
@@ -198,24 +203,32 @@ def compare(
             other.begin(stretch.segment.state, stretch.segment.config, digest, head.now)
             other.alerts.clear()
             other.actions.clear()
+        other.look()
         broken, last = len(count.notes), head.now
         count.device = stretch.segment.config.device.id or count.device
         for turn in turns(stretch, count.notes):
             last = turn.now
-            other.take(turn)
             wall = turn.now + offset
+            try:
+                other.take(turn)
+            except MISTAKES as error:
+                count.notes.append(f"{stretch.name}: {mistake(error, turn, wall)}")
+                break
             if wall >= since:
                 count.begin = count.begin or wall
                 count.end = wall
                 count.facts += 1
             for tree in turn.decided:
                 _note(tree, wall, then_alerts, then_actions)
+        other.look()
         now_alerts += [moment for at, event in other.alerts if (moment := _alert(event, at + offset)) is not None]
         now_actions += [_action(action, at + offset) for at, action in other.actions]
         other.alerts.clear()
         other.actions.clear()
         count.seconds += last - head.now
         going = len(count.notes) == broken
+    for name in sorted(config.apps.keys() - other.seen if count.facts else ()):
+        count.notes.append(f"{name}: its container was not there, under the name that this configuration gives it")
     return Outcome(
         _compared([m for m in then_alerts if m.wall >= since], [m for m in now_alerts if m.wall >= since]),
         _compared([m for m in then_actions if m.wall >= since], [m for m in now_actions if m.wall >= since]),

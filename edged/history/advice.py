@@ -6,7 +6,7 @@ that mattered as delayed unless it would have come in the very same minute. ``ed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from ..ports.history import MINUTE, Point
 
 AFTERWARDS = 1800.0
 """Seconds after an alert within which other trouble of its subject means that it mattered."""
+HOST = "host"
 FEWEST = 3
 """Alerts to be spared before anything is advised."""
 ROOM = 0.8
@@ -24,8 +25,6 @@ ROOM = 0.8
 
 Told = tuple[float, str, str, Mapping[str, Any]]
 """An event: Unix time, type (``alert.raised`` …), subject, data."""
-Past = Mapping[tuple[str, str], Sequence[Point]]
-"""Minutes by subject and metric."""
 
 
 class Episode(Struct, frozen=True):
@@ -35,7 +34,8 @@ class Episode(Struct, frozen=True):
     end: float
     """Unix time; of one that still fires: infinite."""
     mattered: bool
-    """It became critical, edged acted, or other trouble of the same subject came with it or soon after."""
+    """It became critical, edged acted, or other trouble of the same subject (of the host: of any app, too) came with it
+    or soon after."""
 
 
 class Limit(Struct, frozen=True):
@@ -63,17 +63,6 @@ class Advice(Struct, frozen=True):
     kept: int
     """Alerts that mattered; none of them is delayed."""
     text: str
-
-
-def advise(config: Config, apps: Mapping[str, App], past: Past, events: Iterable[Told]) -> list[Advice]:
-    """``apps``: as they are configured in force, discovered ones too. ``events``: oldest first, of the same time."""
-    rows = list(events)
-    found = []
-    for limit in limits(config, apps):
-        advice = better(limit, past.get((limit.subject, limit.metric), ()), episodes(rows, limit.alert, limit.subject))
-        if advice is not None:
-            found.append(advice)
-    return found
 
 
 def limits(config: Config, apps: Mapping[str, App]) -> Iterator[Limit]:
@@ -114,6 +103,7 @@ def episodes(events: Sequence[Told], alert: str, subject: str) -> list[Episode]:
     begin: float | None = None
     critical = False
     own = [row for row in events if row[2] == subject]
+    around = events if subject == HOST else own  # a host that runs short shows in its apps
     for wall, kind, _, data in own:
         if data.get("name") != alert:
             continue
@@ -122,15 +112,15 @@ def episodes(events: Sequence[Told], alert: str, subject: str) -> list[Episode]:
         elif kind == "alert.changed":
             critical = critical or data.get("severity") == "critical"
         elif kind == "alert.cleared" and begin is not None:
-            found.append(Episode(begin, wall, critical or _trouble(own, alert, begin, wall + AFTERWARDS)))
+            found.append(Episode(begin, wall, critical or _trouble(around, alert, begin, wall + AFTERWARDS)))
             begin = None
     if begin is not None:
         found.append(Episode(begin, float("inf"), True))  # nobody knows yet
     return found
 
 
-def _trouble(own: Sequence[Told], alert: str, since: float, until: float) -> bool:
-    for wall, kind, _, data in own:
+def _trouble(around: Sequence[Told], alert: str, since: float, until: float) -> bool:
+    for wall, kind, _, data in around:
         if not since <= wall <= until:
             continue
         if kind == "recovery.started" or (kind == "alert.raised" and data.get("name") != alert):

@@ -22,6 +22,7 @@ _COLUMNS = 5
 
 
 def kind_of(metric: str) -> str:
+    """``gauge`` for one that this version does not know."""
     known = METRICS.get(metric) or METRICS.get(metric.partition(":")[0]) or METRICS.get(metric.partition(".")[0])
     return known.kind if known is not None else "gauge"
 

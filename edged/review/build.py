@@ -9,13 +9,15 @@ import msgspec
 from ..ports.history import Series
 from .advising import advice
 from .material import Material
-from .numbers import RESOURCES, Lines, availability, by_subject, logs, resources, seconds_in, total, traffic
+from .numbers import RESOURCES, Lines, availability, by_subject, endpoint, logs, resources, seconds_in, total, traffic
 from .quality import quality
 from .verdict import findings
 
 HOST = ("memory.share", "cpu.share", "temperature", "disk.share", "disk.inodes")
 ILL = ("down", "missing", "unhealthy", "restarting", "starting")
 VERSION = 1
+DAY = 86400.0
+"""Seconds below which the events alone tell: they are exact to the second."""
 
 
 def review(material: Material) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def review(material: Material) -> dict[str, Any]:
             "count": told.proof.count,
             "told_lost": told.proof.told_lost,
             "missing": [list(gap) for gap in told.proof.missing],
+            "oldest": {"sequence": material.oldest[0], "time": material.oldest[1]} if material.oldest else None,
         },
         "audit": material.audit,
         "storage_error": status["storage_error"],
@@ -50,6 +53,8 @@ def review(material: Material) -> dict[str, Any]:
     names = sorted({*told.counted["apps"], *status["apps"]})
     found["apps"] = {name: _app(name, material, lines.get(name, {})) for name in names}
     found["host"] = _host(material, lines.get("host", {}))
+    asked = {name: endpoint(of) for name, of in sorted(lines.items())}
+    found["endpoints"] = {name: seen for name, seen in asked.items() if seen is not None}
     found["charts"] = charts(material)
     judged = findings(found)
     found["findings"] = [msgspec.to_builtins(one) for one in judged]
@@ -61,20 +66,24 @@ def _app(name: str, material: Material, lines: Lines) -> dict[str, Any]:
     counted: dict[str, Any] = material.told.counted["apps"].get(name, {})
     now = material.status["apps"].get(name)
     limits = material.limits.get(name, {})
-    seconds = seconds_in(lines, counted.get("seconds_in", {}))
+    whole = material.until - material.since >= DAY
+    seconds = seconds_in(lines if whole else {}, counted.get("seconds_in", {}))
     drift = now["drift"] if now is not None else None
     backups = material.told.backups.get(name)
-    restarts = total(lines, "restarts")
+    restarts = counted.get("counts", {}).get("restarts", 0)
+    if whole:  # events may not go back as far as figures do; these are by the hour, and of a minute ago
+        restarts = max(restarts, round(total(lines, "restarts") or 0.0))
     return {
         **counted,
         "counts": counted.get("counts", {}),
         "state": now["state"] if now is not None else "gone",
         "reason": now["reason"] if now is not None else "it is not watched any more",
         "model": _model(now),
+        "container": ((now or {}).get("container") or {}).get("name", name),
         "seconds_in": seconds,
         "availability": availability(seconds),
         "ill_seconds": {state: seconds[state] for state in ILL if seconds.get(state)},
-        "restarts": round(restarts) if restarts is not None else counted.get("counts", {}).get("restarts", 0),
+        "restarts": restarts,
         "resources": resources(lines, RESOURCES, limits),
         "traffic": traffic(lines, limits),
         "logs": logs(lines),

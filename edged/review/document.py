@@ -10,7 +10,9 @@ from msgspec import Struct
 from ..config.units import format_duration
 
 MOST_ROWS = 30
-"""Of one table; the JSON has all."""
+"""Of one table, the worst first; the JSON has all."""
+MOST_CHARTS = 12
+WELL = ("healthy", "stopped", "paused", "gone")
 DAY = 86400.0
 
 
@@ -47,11 +49,16 @@ class Document(Struct, frozen=True):
 def document(r: dict[str, Any]) -> Document:
     count = sum(one["level"] == "attention" for one in r["findings"])
     lead = "nothing needs attention" if not count else f"{count} thing{'s' if count > 1 else ''} to look at"
+    oldest = r["events"]["oldest"]
+    if oldest is not None and oldest["time"] > r["from"]:
+        since = oldest["time"][:16].replace("T", " ")
+        lead += f" (edged has been here since {since} only)" if oldest["sequence"] == 1 else f" (known from {since} on)"
     sections = (
         Section("Findings", _findings(r)),
         Section("Apps", _apps(r)),
         Section("Resources and forecast", _resources(r)),
         Section("Latency, errors and logs", _traffic(r)),
+        Section("Endpoints", _endpoints(r)),
         Section("Incidents", _incidents(r)),
         Section("Alerts", _alerts(r)),
         Section("Deployments and drills", _changes(r)),
@@ -74,7 +81,8 @@ def _findings(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
 
 def _apps(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
     rows = []
-    for name, app in r["apps"].items():
+    worst = sorted(r["apps"].items(), key=lambda named: (named[1]["state"] in WELL, _share(named[1]), named[0]))
+    for name, app in worst:
         recovered = app.get("recovery_seconds")
         rows.append(
             (
@@ -90,18 +98,28 @@ def _apps(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
     return _table(("app", "now", "available", "restarts", "median recovery", "alerts", "model"), rows)
 
 
+def _share(app: dict[str, Any]) -> float:
+    return 1.0 if app["availability"] is None else float(app["availability"])
+
+
 def _resources(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
-    rows = []
     every = {**{name: app["resources"] for name, app in r["apps"].items()}, "host": r["host"]["resources"]}
-    for name, resources in every.items():
-        for metric, seen in resources.items():
-            trend = seen["trend"]
-            going = "steady"
-            if trend is not None:
-                going = f"{trend['per_day']:+.1%} a day"
-                if trend["seconds"] is not None:
-                    going += f", {seen['limit']:.0%} in {trend['seconds'] / DAY:.0f} days"
-            rows.append((name, metric, percent(seen["mean"]), percent(seen["max"]), percent(seen["last"]), going))
+    tightest = sorted(
+        ((name, metric, seen) for name, resources in every.items() for metric, seen in resources.items()),
+        key=lambda row: (row[2]["trend"] is None, -row[2]["max"] / row[2]["limit"]),
+    )
+    rows = []
+    for name, metric, seen in tightest:
+        trend = seen["trend"]
+        going = "steady"
+        if trend is not None:
+            going = f"{trend['per_day']:+.1%} a day"
+            if trend["seconds"] is not None:
+                going += f", {seen['limit']:.0%} in {trend['seconds'] / DAY:.0f} days"
+        rows.append((name, metric, percent(seen["mean"]), percent(seen["max"]), percent(seen["last"]), going))
+    order = {(name, metric): at for at, (name, metric, _) in enumerate(tightest)}
+    drawn = [one for one in r["charts"] if (one["subject"], one["metric"]) in order]
+    drawn.sort(key=lambda one: order[one["subject"], one["metric"]])
     charts = [
         Chart(
             f"{one['subject']}: {one['metric']}",
@@ -109,8 +127,7 @@ def _resources(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
             tuple((float(begin), mean, high) for begin, mean, high in one["points"]),
             every.get(one["subject"], {}).get(one["metric"], {}).get("limit"),
         )
-        for one in r["charts"]
-        if one["metric"].partition(":")[0] in ("memory.share", "cpu.share", "disk.share")
+        for one in drawn[:MOST_CHARTS]
     ]
     return (*_table(("of", "what", "mean", "highest", "last", "trend"), rows), *charts)
 
@@ -127,14 +144,15 @@ def _traffic(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
                 name,
                 str(seen["requests"]) if seen and seen["requests"] is not None else "-",
                 percent(seen["error_ratio"], 3) if seen else "-",
-                f"{span(latency['mean'])} / {span(latency['max'])}" if latency else "-",
+                f"{span(latency['mean'])} / {span(latency['max'])}{_going(seen, 'latency', ' s')}" if latency else "-",
+                f"{seen['quality']['mean']:.3g}{_going(seen, 'quality', '')}" if seen and seen["quality"] else "-",
                 str(logs["errors"]) if logs else "-",
                 str(logs["slow"]) if logs else "-",
                 str(logs["auth"]) if logs else "-",
                 ", ".join(app["drifted"]) or ("no" if app["drift"] is not None else "-"),
             )
         )
-    head = ("app", "requests", "failed", "latency mean / worst", "log errors", "slow", "auth", "drifted")
+    head = ("app", "requests", "failed", "latency mean / worst", "quality", "log errors", "slow", "auth", "drifted")
     charts = [
         Chart(
             f"{one['subject']}: latency",
@@ -148,12 +166,26 @@ def _traffic(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
     return (*_table(head, rows), *charts)
 
 
+def _going(seen: dict[str, Any], key: str, unit: str) -> str:
+    trend = seen[f"{key}_trend"]
+    return f", {trend['per_day']:+.2g}{unit} a day" if trend is not None else ""
+
+
+def _endpoints(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
+    rows = []
+    for name, seen in r["endpoints"].items():
+        took = seen["seconds"]
+        how = f"{span(took['mean'])} / {span(took['max'])}" if took else "-"
+        rows.append((name, str(seen["answered"]), str(seen["failed"]), percent(seen["failed_ratio"], 3), how))
+    return _table(("endpoint", "answered", "failed", "failed share", "mean / worst"), rows)
+
+
 def _incidents(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
     counts, past = r["incidents"]["counts"], r["incidents"]["past"]
     if not counts["incidents"] and not past:
         return ("None.",)
     split = ", ".join(f"{n} {level}" for level, n in counts["by_severity"].items() if n) or "none"
-    words = f"{counts['incidents']} incidents: {split}."
+    words = f"{counts['incidents']} incident{'' if counts['incidents'] == 1 else 's'}: {split}."
     if counts["mttr_seconds"] is not None:
         words += f" MTTD {span(counts['mttd_seconds'])}, MTTR {span(counts['mttr_seconds'])}."
     if counts["escalated"] or counts["reopened"]:
@@ -201,11 +233,11 @@ def _edged(r: dict[str, Any]) -> tuple[str | Table | Chart, ...]:
     proof = f"Events {events['first']} to {events['last']}: {events['count']} of them are here, "
     proof += f"MISSING and not told of: {lost}." if lost else "each number is accounted for."
     chain = "whole" if audit.get("ok") else "BROKEN"
-    ends = ", ".join(f"{n} after {end}" for end, n in sorted(own["ends"].items())) or "none"
+    ends = ", ".join("the first" if end == "first" else f"{n} after {end}" for end, n in sorted(own["ends"].items()))
     return (
         proof,
         f"Audit: {audit['records']} records, the chain is {chain}, head {audit['head']}." if audit else "Audit: none.",
-        f"Starts: {own['starts']} ({ends}). Version {r['version']}, run {r['boot']}.",
+        f"Starts: {own['starts']} ({ends or 'none'}). Version {r['version']}, run {r['boot']}.",
     )
 
 

@@ -16,6 +16,8 @@ from msgspec import Struct
 
 LEAST = 24
 """Points below which nothing is said."""
+SPAN = 20 * 3600.0
+"""Seconds that they have to cover: what grows through a morning is no trend."""
 MOST = 168
 """Points that are compared; more are thinned out."""
 SIGNIFICANT = 3.29
@@ -33,8 +35,8 @@ class Forecast(Struct, frozen=True):
 
 
 def forecast(points: Sequence[tuple[float, float]], limit: float) -> Forecast | None:
-    """``points``: (Unix time, value), rising in time. ``None``: too few of them, or no trend."""
-    if len(points) < LEAST:
+    """``points``: (Unix time, value), rising in time. ``None``: too few or too short a time of them, or no trend."""
+    if len(points) < LEAST or points[-1][0] - points[0][0] < SPAN:
         return None
     step = -(-len(points) // MOST)
     thin = points[::-1][::step][::-1]

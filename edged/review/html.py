@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..config.units import format_duration
 from ..report.web.markup import Html, el, join
 from .document import Chart, Document, Section, Table
 
 WIDTH, HEIGHT, LEFT = 560, 120, 44
-DAY = 86400.0
 STYLE = """:root{color-scheme:light dark;--bg:#fff;--ink:#1b1f24;--soft:#545b64;--edge:#d5d9de;--ok:#156b31;
 --bad:#b31919;--line:#3566a8;--band:#3566a833}
 @media(prefers-color-scheme:dark){:root{--bg:#0f1317;--ink:#e8ebef;--soft:#a7b0ba;--edge:#353c45;--ok:#5ecb7c;
@@ -95,7 +95,7 @@ def _chart(chart: Chart) -> Html:
         limit,
         el("text", shown, x=2, y=12),
         el("text", "0", x=2, y=HEIGHT - 18),
-        el("text", f"{long / DAY:.1f} days ago", x=LEFT, y=HEIGHT - 3),
+        el("text", f"{format_duration(float(round(long)))} ago", x=LEFT, y=HEIGHT - 3),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
         aria_label=words,

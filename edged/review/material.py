@@ -93,6 +93,7 @@ class Material(Struct, frozen=True):
     """As ``edged status --json``."""
     told: Told
     hours: tuple[Series, ...] = ()
+    """By hour; of a short time by minute."""
     minutes: tuple[Series, ...] = ()
     """Only what advice is made from."""
     incidents: dict[str, Any] = {}
@@ -102,6 +103,8 @@ class Material(Struct, frozen=True):
     limits: dict[str, dict[str, float]] = {}
     """By app or ``host``: thresholds in force, ``memory.warn`` and so on."""
     advisable: tuple[Limit, ...] = ()
+    oldest: tuple[int, str] | None = None
+    """Number and time (RFC 3339) of the oldest event that is kept."""
 
 
 class _Named(TypedDict, total=False):

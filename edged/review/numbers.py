@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
-from ..ports.history import Series
+from ..ports.history import HOUR, Series
 from .fit import forecast
 
 UNCOUNTED = ("stopped", "unknown", "paused", "unwatched")
@@ -62,13 +63,15 @@ def level(lines: Lines, metric: str) -> dict[str, float] | None:
     }
 
 
-def trend(lines: Lines, metric: str, limit: float) -> dict[str, float | None] | None:
-    """``per_day``, and ``seconds`` until ``limit``; ``None``: it goes nowhere."""
-    line = lines.get(metric)
-    found = forecast([(point.begin, point.mean) for point in line.points], limit) if line is not None else None
+def trend(lines: Lines, metric: str, limit: float, *, down: bool = False) -> dict[str, float | None] | None:
+    """``per_day``, and ``seconds`` until ``limit``; ``None``: it goes nowhere. ``down``: the limit is a lower one."""
+    line, sign = lines.get(metric), -1.0 if down else 1.0
+    points = [(float(point.begin), sign * point.mean) for point in line.points] if line is not None else []
+    found = forecast(points, sign * limit)
     if found is None:
         return None
-    return {"per_day": round(found.per_day, 5), "seconds": None if found.seconds is None else round(found.seconds)}
+    seconds = None if found.seconds is None else round(found.seconds)
+    return {"per_day": round(sign * found.per_day, 5), "seconds": seconds}
 
 
 def resources(lines: Lines, metrics: Sequence[str], limits: Mapping[str, float]) -> dict[str, Any]:
@@ -81,6 +84,17 @@ def resources(lines: Lines, metrics: Sequence[str], limits: Mapping[str, float])
             limit = limits.get(f"{key}.critical", 1.0) or 1.0
             found[metric] = seen | {"limit": limit, "trend": trend(lines, metric, limit)}
     return found
+
+
+def endpoint(lines: Lines) -> dict[str, Any] | None:
+    """How often it answered well, how quickly, and how often not; ``None``: nobody asked it."""
+    answered, failed = lines.get("probe"), total(lines, "probe.failed")
+    if answered is None and failed is None:
+        return None
+    good = sum(point.count for point in answered.points) if answered is not None else 0
+    bad = round(failed or 0.0)
+    seconds = level(lines, "probe")
+    return {"answered": good, "failed": bad, "failed_ratio": round(bad / (good + bad), 6), "seconds": seconds}
 
 
 def logs(lines: Lines) -> dict[str, int] | None:
@@ -98,16 +112,23 @@ def traffic(lines: Lines, limits: Mapping[str, float]) -> dict[str, Any] | None:
     quality = level(lines, "quality")
     if requests is None and latency is None and quality is None:
         return None
+    warn, least = limits.get("metrics.latency.warn") or inf, limits.get("metrics.quality.min", -inf)
     return {
         "requests": None if requests is None else round(requests),
         "error_ratio": round((failed or 0.0) / requests, 6) if requests else None,
         "latency_seconds": latency,
         "latency_warn_seconds": limits.get("metrics.latency.warn") or None,
         "hours_over_budget": _over(lines, limits.get("metrics.latency.warn", 0.0)),
+        "latency_trend": trend(lines, "latency", warn),
         "quality": quality,
+        "quality_min": limits.get("metrics.quality.min"),
+        "quality_trend": trend(lines, "quality", least, down=True),
     }
 
 
-def _over(lines: Lines, budget: float) -> int:
+def _over(lines: Lines, budget: float) -> float:
+    """Hours."""
     line = lines.get("latency")
-    return sum(point.mean > budget for point in line.points) if line is not None and budget else 0
+    if line is None or not budget:
+        return 0
+    return round(sum(point.mean > budget for point in line.points) * line.step / HOUR, 2)

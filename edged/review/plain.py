@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
+from textwrap import wrap
 
 from .document import Chart, Document, Table
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 56
 """Characters of a chart."""
+LINE, NARROWEST = 118, 16
+"""Characters of a line, and of a column below which none is made narrower."""
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|#])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -52,9 +56,20 @@ def markdown(d: Document) -> str:
 
 def _columns(table: Table) -> list[str]:
     rows = [table.head, *(tuple(_clean(cell) for cell in row) for row in table.rows)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.head))]
-    lines = ["  " + "  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = _bounded([max(len(row[i]) for row in rows) for i in range(len(table.head))])
+    lines = []
+    for row in rows:
+        cells = [wrap(cell, width, break_on_hyphens=False) for cell, width in zip(row, widths, strict=True)]
+        for line in zip_longest(*cells, fillvalue=""):
+            lines.append("  " + "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip())
     return [*lines, *([f"  and {table.left_out} more"] if table.left_out else [])]
+
+
+def _bounded(widths: list[int]) -> list[int]:
+    """The widest columns give way, so that a line stays a line; what does not fit goes on in the next one."""
+    while sum(widths) + 2 * len(widths) > LINE and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return [max(1, width) for width in widths]
 
 
 def _bars(chart: Chart) -> str:

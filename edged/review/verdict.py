@@ -7,9 +7,13 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from ..config.units import format_duration
+
 SOON = 14 * 86400.0
 """Seconds: a limit that is reached within that time needs attention now."""
 LEAST_AVAILABLE = 0.99
+LONG_ENOUGH = 60.0
+"""Seconds below which an app that was not available is no finding: every app has to start once."""
 CALM = ("healthy", "stopped", "starting", "paused")
 DAY = 86400.0
 
@@ -27,7 +31,7 @@ def findings(review: dict[str, Any]) -> list[Finding]:
     """The worst first."""
     found = [*_edged(review), *_incidents(review)]
     for name, app in review["apps"].items():
-        found += _app(name, app)
+        found += _app(name, app, _since(review))
     found += [*_host(review["host"]), *_changes(review), *_drills(review)]
     found += [
         Finding("note", one["subject"], one["text"], "edged check, then edged reload") for one in review["advice"]
@@ -58,33 +62,46 @@ def _edged(review: dict[str, Any]) -> Iterator[Finding]:
 
 def _incidents(review: dict[str, Any]) -> Iterator[Finding]:
     for one in review["incidents"]["open"]:
-        text = f"{one['id']} ({one['severity']}) is open: {one['title']}"
+        clear = ", all its alerts are clear" if one.get("state") == "restored" else ""
+        text = f"{one['id']} ({one['severity']}) is open{clear}: {one['title']}"
         yield Finding("attention", str(one["cause"]), text, f"edged incidents {one['id']}")
     counts = review["incidents"]["counts"]
     if counts["escalated"]:
         text = f"{counts['escalated']} of {counts['incidents']} incidents escalated"
-        yield Finding("attention", "edged", text, "edged incidents --since 7d")
+        yield Finding("attention", "edged", text, f"edged incidents --since {_since(review)}")
 
 
-def _app(name: str, app: dict[str, Any]) -> Iterator[Finding]:
+def _since(review: dict[str, Any]) -> str:
+    return format_duration(float(review["seconds"]))
+
+
+def _look(app: dict[str, Any]) -> str:
+    return "edged status; " + ("docker ps -a" if app["state"] == "missing" else f"docker logs {app['container']}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60.0 else f"{seconds:.0f} s"
+
+
+def _app(name: str, app: dict[str, Any], since: str) -> Iterator[Finding]:
     if app["state"] not in CALM and app["state"] != "gone":
-        yield Finding("attention", name, f"it is {app['state']}: {app['reason']}", f"edged status; docker logs {name}")
+        yield Finding("attention", name, f"it is {app['state']}: {app['reason']}", _look(app))
     share = app["availability"]
-    if share is not None and share < LEAST_AVAILABLE:
-        down = ", ".join(
-            f"{value / 60:.0f} min {state}" for state, value in app["ill_seconds"].items() if value >= 30.0
-        )
-        yield Finding("attention", name, f"available {share:.2%} ({down})", "edged incidents --since 7d   shows when")
+    if share is not None and share < LEAST_AVAILABLE and sum(app["ill_seconds"].values()) >= LONG_ENOUGH:
+        down = ", ".join(f"{_minutes(value)} {state}" for state, value in app["ill_seconds"].items() if value >= 1.0)
+        yield Finding("attention", name, f"available {share:.2%} ({down})", f"edged incidents --since {since}")
     if app["counts"].get("gave_up"):
-        text = f"its restart budget was spent {app['counts']['gave_up']} times"
-        yield Finding("attention", name, text, "edged incidents --since 7d   shows what did not help")
+        times = app["counts"]["gave_up"]
+        text = f"its restart budget was spent {'once' if times == 1 else f'{times} times'}"
+        yield Finding("attention", name, text, f"edged incidents --since {since}")
     yield from _going("app", name, app["resources"])
     seen = app["traffic"]
     if seen is not None and seen["hours_over_budget"]:
         text = (
-            f"its latency was over {seen['latency_warn_seconds']:g} s on average in {seen['hours_over_budget']} hours"
+            f"its latency was over {seen['latency_warn_seconds']:g} s on average in {seen['hours_over_budget']:g} hours"
         )
         yield Finding("attention", name, text, "edged status")
+    yield from _degrading(name, seen)
     if app["drifted"]:
         text = f"its inputs have drifted: {', '.join(app['drifted'][:5])}"
         yield Finding("attention", name, text, f"edged drift {name}")
@@ -104,6 +121,22 @@ def _going(kind: str, name: str, resources: dict[str, Any]) -> Iterator[Finding]
         text = f"{metric} grows {trend['per_day']:.1%} a day: {seen['limit']:.0%} is reached in {days:.0f} days"
         level: Literal["attention", "note"] = "attention" if trend["seconds"] < SOON else "note"
         yield Finding(level, name, text, "free or add room before then" if kind == "host" else "look for a leak")
+
+
+def _degrading(name: str, seen: dict[str, Any] | None) -> Iterator[Finding]:
+    """A model that answers more and more slowly, or worse and worse, while no alert fires yet."""
+    if seen is None:
+        return
+    found = []
+    for key, unit, limit in (("latency", " s", "latency_warn_seconds"), ("quality", "", "quality_min")):
+        trend = seen[f"{key}_trend"]
+        if trend is not None and trend["seconds"]:  # 0: it is there, and other findings tell
+            goes = f"its {key} {'grows' if trend['per_day'] > 0.0 else 'falls'} by {abs(trend['per_day']):.2g}{unit}"
+            found.append((f"{goes} a day: {seen[limit]:g}{unit}", trend["seconds"]))
+    for text, seconds in found:
+        level: Literal["attention", "note"] = "attention" if seconds < SOON else "note"
+        what = f"edged drift {name}; the inputs, a newer model, or the one before: edged rollback {name}"
+        yield Finding(level, name, f"{text} is reached in {seconds / DAY:.0f} days", what)
 
 
 def _host(host: dict[str, Any]) -> Iterator[Finding]:

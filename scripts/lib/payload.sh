@@ -29,8 +29,8 @@ edged_version() { sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml; }
 
 # The files a release is made from, separated by NUL.
 sources() {
-    find edged models config packaging systemd docs/alerts.md docs/status-page.md docs/ecosystem.md README.md CHANGELOG.md pyproject.toml "$LOCK" \
-        scripts/lib/payload.sh scripts/pki -name __pycache__ -prune -o -type f -print0 | sort -z
+    find edged models config packaging systemd docs/*.md README.md CHANGELOG.md pyproject.toml "$LOCK" \
+        scripts/lib/payload.sh scripts/pki scripts/weekly-health-check -name __pycache__ -prune -o -type f -print0 | sort -z
 }
 
 # release_name PYTHON: VERSION-DIGEST
@@ -83,8 +83,8 @@ build_release() {
 
 add_files() {
     local share=$1/share/edged doc=$1/share/doc/edged
-    mkdir -p "$share" "$doc"
+    mkdir -p "$share" "$doc/docs"
     cp packaging/switch packaging/uninstall systemd/edged.service scripts/weekly-health-check "$share"
-    cp -r README.md CHANGELOG.md docs/alerts.md docs/status-page.md docs/ecosystem.md config/edged.yaml config/trust.yaml \
-        config/mosquitto config/prometheus config/grafana "$doc"
+    cp docs/*.md "$doc/docs"
+    cp -r README.md CHANGELOG.md config/edged.yaml config/trust.yaml config/mosquitto config/prometheus config/grafana "$doc"
 }

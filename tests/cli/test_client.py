@@ -60,6 +60,14 @@ def test_an_answer_cut_short_is_told(answer: Answer, data: bytes) -> None:
     assert failure.value.code == UNREACHABLE
 
 
+def test_a_refusal_is_told_in_the_daemons_own_words(answer: Answer) -> None:
+    body = b'{"error":"there is no incident nope"}'
+    with pytest.raises(Failure, match=r"^there is no incident nope$"):
+        get(answer(b"HTTP/1.1 404 Not Found\r\n\r\n" + body), "/")
+    with pytest.raises(Failure, match=r"said 502: \[1\]"):
+        get(answer(b"HTTP/1.1 502 Bad Gateway\r\n\r\n[1]"), "/")
+
+
 def test_a_whole_answer_is_read(answer: Answer) -> None:
     assert get(answer(HEAD + b'Content-Length: 11\r\n\r\n{"boot": 3}'), "/v1/status") == {"boot": 3}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edged import __version__
 from edged.cli import FAILED, OK, USAGE, run
 from tests.flight.recording import WALL, one_run, recorded, walk
 
@@ -62,6 +63,20 @@ def test_damage_is_told_and_the_rest_is_judged(
     (tmp_path / "00000000-1.flight").write_bytes(b"not a segment")
     assert run(["replay", str(tmp_path)]) == FAILED  # its only frame of facts is the one that was cut
     assert "it is cut off" in capsys.readouterr().err
+
+
+def test_another_version_is_told_once(
+    recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("edged.flight.replay.__version__", "99")
+    assert run(["replay", str(recording)]) == OK
+    assert capsys.readouterr().out.count(f"was recorded by edged {__version__}, and is judged by 99") == 1
+
+
+def test_of_this_device_it_says_when_the_newest_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "flight").mkdir()
+    assert run(["replay", "--state", str(tmp_path)]) == FAILED
+    assert "the last half hour is written when edged ends" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

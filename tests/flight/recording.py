@@ -19,6 +19,7 @@ from edged.judge import judge
 from edged.judge.outcome import Judgement
 from edged.vocabulary.facts import Fact, Started
 from edged.vocabulary.state import State
+from edged.witness import Turn
 from tests.judge import world as simulated
 from tests.judge.chaos import FAULTS, Chaos
 
@@ -33,10 +34,8 @@ class Clock:
         return WALL
 
 
-def recorder(
-    folder: Path, runtime: Path | None = None, spill: float = 600.0, boot: int = 1, **bounds: Any
-) -> FlightRecorder:
-    return FlightRecorder(folder, runtime, Clock(), boot, lambda: Recording(**bounds), lambda: "sha256:0", spill)
+def recorder(folder: Path, runtime: Path | None = None, boot: int = 1, **bounds: Any) -> FlightRecorder:
+    return FlightRecorder(folder, runtime, Clock(), boot, lambda: Recording(**bounds), lambda: "sha256:0")
 
 
 @contextmanager
@@ -76,7 +75,7 @@ def recorded(folder: Path, heard: list[tuple[float, Fact, Config, State, Judgeme
 
 def feed(made: FlightRecorder, heard: list[tuple[float, Fact, Config, State, Judgement]]) -> None:
     for now, fact, config, before, judged in heard:
-        made.saw(now, fact, config, before, judged.state, judged.actions, judged.events)
+        made.saw(Turn(now, fact, config, before, judged.state, judged.actions, judged.events))
 
 
 def one_run(

@@ -9,7 +9,7 @@ import pytest
 from edged.adapters import flight_recorder
 from edged.adapters.flight_files import contents
 from edged.flight.replay import Count, replay
-from edged.flight.segment import MAGIC, Damaged, Segment
+from edged.flight.segment import HEAD, ITEMS, MAGIC, PACKED, Damaged, Segment, encode, frame, frames
 
 from .recording import WALL, feed, one_run, recorded, recorder, walk
 
@@ -69,6 +69,19 @@ def test_every_cut_leaves_what_came_before_it(tmp_path: Path) -> None:
         seen, told = seen + 1, told + len(count.notes)
     # One that ends between two parts is as whole as the one that is just being written.
     assert seen >= 50 and told >= seen - 5
+
+
+def test_what_edged_wrote_before_it_packed_better_is_still_read(tmp_path: Path) -> None:
+    heard = one_run(walk(steps=5))
+    files = []
+    for name, data in recorded(tmp_path, heard):
+        parts = list(frames(data[len(MAGIC) :]))
+        assert {kind for kind, _ in parts} == {HEAD, PACKED}
+        old = [frame(HEAD if kind == HEAD else ITEMS, encode(content)) for kind, content in parts]
+        files.append((name, MAGIC + b"".join(old)))
+    count = Count()
+    list(replay(files, count))
+    assert count.facts == len(heard) and not count.differing and not count.notes
 
 
 def test_another_decision_is_shown(tmp_path: Path) -> None:

@@ -143,3 +143,11 @@ def test_a_probe_that_may_fail_more_often_acts_later(tmp_path: Path) -> None:
     assert same.actions.same >= 1 and not same.actions.added
     later = told.under(config(health=replace(health, failures=200)))
     assert later.actions.spared and not later.actions.added
+
+
+def test_an_app_under_a_name_that_no_container_has_is_told(tmp_path: Path) -> None:
+    """Else all that was done about it would pass for spared."""
+    told = Told(tmp_path, config(), calm_and_bursts)
+    count = Count()
+    compare(told.files, config(container="b"), "sha256:1", count)
+    assert count.notes == ["a: its container was not there, under the name that this configuration gives it"]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from edged.config import App, Config
 from edged.config.model import Memory
-from edged.history.advice import Advice, Told, advise
-from edged.ports.history import MINUTE, Point
+from edged.history.advice import Advice, Told, limits
+from edged.ports.history import MINUTE, Point, Series
+from edged.review import advising
 
 BEGIN = 1_790_000_040
 APPS = {"detector": App(memory=Memory(warn=0.8, critical=0.95))}
+
+
+def advise(minutes: list[Point], subject: str, events: list[Told]) -> list[Advice]:
+    """For these minutes of the subject's memory."""
+    series = Series(subject, "memory.share", MINUTE, tuple(minutes))
+    return advising.advice(limits(Config(), APPS), [series], events)
 
 
 class Week:
@@ -48,7 +55,7 @@ class Week:
         self.told("alert.cleared", name="HighMemory", severity="critical")
 
     def advice(self) -> list[Advice]:
-        return advise(Config(), APPS, {("detector", "memory.share"): self.minutes}, self.events)
+        return advise(self.minutes, "detector", self.events)
 
 
 def test_fourteen_of_fifteen_are_spared_and_none_is_delayed() -> None:
@@ -105,3 +112,16 @@ def test_what_is_not_known_by_minute_is_not_counted() -> None:
     (advice,) = week.advice()
     assert advice.alerts == advice.spared == 4
     assert advice.text.endswith("would have spared 4 of 4 alerts of which none came to anything")
+
+
+def test_trouble_of_an_app_means_that_an_alert_of_the_host_mattered() -> None:
+    week = Week()
+    for _ in range(5):
+        week.burst(0.86)
+    host = [(at, kind, "host", data) for at, kind, _, data in week.events]
+    (advice,) = advise(week.minutes, "host", host)
+    assert advice.key == "host.memory.warn"
+    killed: list[Told] = [
+        (at + 60.0, "recovery.started", "detector", {}) for at, kind, _, _ in host if kind == "alert.cleared"
+    ]
+    assert advise(week.minutes, "host", sorted([*host, *killed])) == []

@@ -55,6 +55,14 @@ def test_each_sign_of_trouble_is_one_finding_with_what_to_do() -> None:
     assert "chain is broken: record 2" in attention(review(material(audit=broken)))
     slow = (*HOURS[:2], gauge("detector", "latency", 0.3), *HOURS[3:])
     assert "over 0.2 s on average in 168 hours" in attention(review(material(hours=slow)))
+    slower = (*HOURS[:2], gauge("detector", "latency", 0.05, per_day=0.01), *HOURS[3:])
+    assert attention(review(material(hours=slower))) == (
+        "its latency grows by 0.01 s a day: 0.2 s is reached in 8 days"
+    )
+    limits = {"detector": {"metrics.quality.min": 0.8}, "host": {}}
+    worse = review(material(hours=(*HOURS, gauge("detector", "quality", 0.99, per_day=-0.01)), limits=limits))
+    assert attention(worse) == "its quality falls by 0.01 a day: 0.8 is reached in 12 days"
+    assert "0.955, -0.01 a day" in text(document(worse))
     assert "cannot write: disk full" in attention(review(material(status=STATUS | {"storage_error": "disk full"})))
     down = (
         *HOURS[:6],
@@ -69,13 +77,29 @@ def test_each_sign_of_trouble_is_one_finding_with_what_to_do() -> None:
     assert "INC-2027-01-01-001 (P1) is open" in attention(review(material(incidents=incidents)))
 
 
+def test_endpoints_are_counted_by_how_they_answered() -> None:
+    hours = (
+        gauge("detector", "probe", 0.01),
+        amount("detector", "probe.failed", 3.0),
+        amount("db", "probe.failed", 1.0),
+    )
+    made = review(material(hours=hours))
+    seen = made["endpoints"]["detector"]
+    assert (seen["answered"], seen["failed"], seen["failed_ratio"]) == (
+        10_080,
+        504,
+        pytest.approx(504 / 10_584, abs=1e-6),
+    )
+    assert made["endpoints"]["db"]["failed_ratio"] == 1.0 and "ENDPOINTS" in text(document(made))
+
+
 def test_events_of_trouble_are_findings_too() -> None:
     crash = ev.EdgedStarted(subject="edged", boot=4, version="1", previous_end="crash", host_rebooted=False)
     assert attention(review(material((60.0, crash)))) == "edged itself did not end in order: 1 x crash"
     drill = DrillEnded(subject="detector", id="d", kind="kill", origin="local", ok=False, seconds=9.0)
     assert attention(review(material((60.0, drill)))).startswith("the drill kill of ")
     gave_up = ev.RecoveryGaveUp(subject="detector", ailment="exited", attempts=5, retry_in=1800.0)
-    assert attention(review(material((60.0, gave_up)))) == "its restart budget was spent 1 times"
+    assert attention(review(material((60.0, gave_up)))) == "its restart budget was spent once"
 
 
 def test_a_missing_event_is_seen_and_one_that_was_told_to_be_lost_is_not() -> None:
