@@ -19,10 +19,31 @@ def test_values_of_secrets_are_hidden_and_nothing_else() -> None:
     kept = redacted({"Config": {"Env": environment, "Image": "i"}, "Id": "c"})
     assert kept["Config"]["Env"] == [
         "PATH=/usr/bin", "DB_PASSWORD=***", "API_KEY=***", "AUTH_TOKEN=***", "MODEL=/m", "EMPTY_SECRET=",
-        "DSN=***", "HOMEPAGE=http://example.org/a", "NOVALUE",
+        "DSN=postgres://***@db/x", "HOMEPAGE=http://example.org/a", "NOVALUE",
     ]  # fmt: skip
     assert kept["Id"] == "c" and kept["Config"]["Image"] == "i"
     assert environment[1] == "DB_PASSWORD=hunter2"
+
+
+def test_wherever_a_description_holds_one() -> None:
+    shown = redacted(
+        {
+            "Args": ["--password", "hunter2", "--verbose", "--token=hunter2", "-c", "x --api-key hunter2"],
+            "Config": {
+                "Env": ["OPTS=--password hunter2", "SENTRY_DSN=https://hunter2@sentry.example/1", "SSH_KEY=hunter2"],
+                "Labels": {"org.example.key": "hunter2", "author": "bob"},
+                "Healthcheck": {"Test": ["CMD-SHELL", "curl -H 'Authorization: Bearer hunter2' http://x/"]},
+            },
+            "HostConfig": {
+                "LogConfig": {"Config": {"splunk-token": "hunter2", "max-size": "1m"}},
+                "Mounts": [{"VolumeOptions": {"DriverConfig": {"Options": {"o": "username=bob,password=hunter2"}}}}],
+            },
+            "State": {"Health": {"Log": [{"ExitCode": 1, "Output": "refused: password=hunter2"}]}, "Pid": 7},
+        }
+    )
+    assert "hunter2" not in str(shown)
+    assert shown["Config"]["Labels"]["author"] == "bob" and shown["State"]["Pid"] == 7
+    assert shown["Args"][2] == "--verbose" and shown["HostConfig"]["LogConfig"]["Config"]["max-size"] == "1m"
 
 
 def test_odd_descriptions_are_left_as_they_are() -> None:
@@ -60,6 +81,15 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P
         ('say "token": "a\\"b", ok', 'say "token": ***, ok'),
         ("the token bucket is empty", "the token bucket is empty"),
         ("secret=", "secret="),
+        ("https://0123abcd@sentry.example/1", "https://***@sentry.example/1"),
+        ("GET /blob?se=2026&sig=hunter2&x=1", "GET /blob?se=2026&sig=***&x=1"),
+        ("open app:hunter2@tcp(db:3306)/x", "open app:***@tcp(db:3306)/x"),
+        ("<password>hunter2</password>", "<password>***</password>"),
+        ('said {\\"password\\":\\"hunter2\\"}', 'said {\\"password\\":***"}'),
+        ("'password' => 'hunter2'", "'password' => ***"),
+        ("api key: hunter2", "api key: ***"),
+        ("bob came with password hunter2", "bob came with password ***"),
+        ("author: bob", "author: bob"),
     ],
 )
 def test_secrets_in_lines(line: str, shown: str) -> None:

@@ -41,6 +41,7 @@ EXECUTORS: dict[type[actions.Action], Executor] = {
     actions.Rejoin: isolating.rejoin,
     actions.PruneDisk: data.prune,
     actions.BackUpData: data.back_up,
+    actions.FindBackup: data.find,
     actions.RestoreData: data.restore,
     actions.InjectSignal: drilling.inject,
     actions.FindLimits: drilling.find_limits,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 from ..ports import PortError
-from ..vocabulary.actions import BackUpData, PruneDisk, RestoreData
+from ..vocabulary.actions import BackUpData, FindBackup, PruneDisk, RestoreData
 from ..vocabulary.deployments import owner
+from ..vocabulary.times import unix_time
 from . import evidence
 from .executors import Result, Tools
 
@@ -15,12 +17,19 @@ MOST_REMOVED = 50
 """Containers in one go."""
 _LOG_LINES = 30
 _EACH = 15.0
+_CLOCK_SET = 946_684_800.0
+"""Year 2000: whatever was before, was on a host that did not know the time."""
+_NAMELESS = re.compile(r"[0-9a-f]{64}")
 _COMPOSE = "com.docker.compose.project"
 _KEPT_LABELS = ("edged.enable", "edged.app")
 
 
 def back_up(action: BackUpData, tools: Tools) -> Result:
     return tools.data.back_up(_app(action.subject), action.container_id, action.data, action.timeout)
+
+
+def find(action: FindBackup, tools: Tools) -> Result:
+    return tools.data.find(_app(action.subject), action.data, action.which, action.timeout)
 
 
 def restore(action: RestoreData, tools: Tools) -> Result:
@@ -69,7 +78,8 @@ def _free(what: str, action: PruneDisk, tools: Tools) -> int:
 
 def _unused(action: PruneDisk, tools: Tools) -> list[tuple[str, str]]:
     """(id, name) of containers that ended long ago, that no app of edged needs, and that nobody means to start again:
-    without a restart policy, and not part of a Compose project."""
+    without a restart policy, not part of a Compose project, and the only way to no volume. One that was never started
+    takes no room, and waits for somebody."""
     found: list[tuple[str, str]] = []
     try:
         listed = tools.containers.list_all()
@@ -80,7 +90,7 @@ def _unused(action: PruneDisk, tools: Tools) -> list[tuple[str, str]]:
         named = container.name in action.keep or any(
             container.id.startswith(known) for known in action.keep if len(known) >= 12
         )
-        if container.status not in ("exited", "dead", "created") or mine or named:
+        if container.status not in ("exited", "dead") or mine or named:
             continue
         try:
             _, about = tools.containers.inspect(container.id)
@@ -95,27 +105,21 @@ def _wanted(about: dict[str, Any]) -> bool:
     """Whoever made it has plans for it."""
     policy = ((about.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"
     labels = (about.get("Config") or {}).get("Labels") or {}
-    return policy != "no" or _COMPOSE in labels
+    # A volume without a name of its own is found by its container alone (``--volumes-from``).
+    nameless = any(_NAMELESS.fullmatch(str(mount.get("Name", ""))) for mount in about.get("Mounts") or ())
+    return policy != "no" or _COMPOSE in labels or nameless
 
 
 def _ended_for(about: dict[str, Any]) -> float:
-    """Seconds since it ended (never started: since it was made); 0 when that is not known."""
+    """Seconds since it ended; 0 when that is not known."""
     state: dict[str, Any] = about.get("State") or {}
-    ages = [_age(str(state.get("FinishedAt", ""))), _age(str(about.get("Created", "")))]
+    ages = [_age(state.get("FinishedAt")), _age(about.get("Created"))]
     return min((age for age in ages if age is not None), default=0.0)
 
 
-def _age(stamp: str) -> float | None:
-    """Of ``2026-01-02T03:04:05.678Z``; the engine's zero time is none."""
-    try:
-        parsed = time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")
-    except ValueError:
-        return None
-    if parsed.tm_year < 2000:
-        return None
-    from calendar import timegm
-
-    return max(0.0, time.time() - timegm(parsed))
+def _age(stamp: object) -> float | None:
+    moment = unix_time(stamp)
+    return max(0.0, time.time() - moment) if moment is not None and moment >= _CLOCK_SET else None
 
 
 def _app(subject: str) -> str:

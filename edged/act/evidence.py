@@ -17,7 +17,6 @@ LOG_BYTES = 256 * 1024
 _EACH = 15.0
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----")
 _KEY_ENDS = re.compile(r"-----END [A-Z ]{0,30}PRIVATE KEY-----")
-_TELLING = ("pass", "secret", "token", "key", "credential", "auth")
 
 
 def capture(action: CaptureEvidence, tools: Tools) -> Result:
@@ -26,7 +25,7 @@ def capture(action: CaptureEvidence, tools: Tools) -> Result:
         "action": action.id,
         "app": action.subject,
         "reason": action.reason,
-        "context": action.context,
+        "context": redacted(action.context),
     }
     if action.container_id:
         _container(record, action.container_id, action.log_lines, action.timeout, tools)
@@ -84,7 +83,7 @@ def _container(record: dict[str, Any], container_id: str, log_lines: int, timeou
     pid: int | None = None
     try:
         container, inspect = tools.containers.inspect(container_id)
-        record["inspect"], pid = scrubbed(inspect), container.pid
+        record["inspect"], pid = redacted(inspect), container.pid
     except PortError as error:
         record["inspect_error"] = str(error)
     try:
@@ -109,7 +108,7 @@ def cleaned(lines: Iterable[str]) -> Iterator[str]:
 
 def _keep(record: dict[str, Any], name: str, incident: str, subject: str, tools: Tools) -> Result:
     # Last: by now the turn that asked for this is there to be read, too.
-    _part(record, "moment", lambda: tools.readings.moment(subject))
+    _part(record, "moment", lambda: redacted(tools.readings.moment(subject)))
     if incident:
         record["incident"] = incident
     path, digest, size = tools.evidence.save(name, record, incident)
@@ -121,33 +120,3 @@ def _part(record: dict[str, Any], name: str, get: Callable[[], Any]) -> None:
         record[name] = get()
     except PortError as error:
         record[f"{name}_error"] = str(error)
-
-
-def scrubbed(inspect: dict[str, Any]) -> dict[str, Any]:
-    """Without secrets: in the environment, in arguments, and in labels."""
-    inspect = redacted(inspect)
-    config = inspect.get("Config")
-    if isinstance(config, dict):
-        clean = {key: _words(config[key]) for key in ("Cmd", "Entrypoint") if key in config}
-        if isinstance(config.get("Labels"), dict):
-            clean["Labels"] = {name: _label(name, value) for name, value in config["Labels"].items()}
-        inspect = {**inspect, "Config": {**config, **clean}}
-    return {**inspect, "Args": _words(inspect["Args"])} if "Args" in inspect else inspect
-
-
-def _words(value: Any) -> Any:
-    """A list of arguments: ``--token x`` is two of them."""
-    if isinstance(value, str):
-        return without_secrets(value)
-    if not isinstance(value, list):
-        return value
-    clean: list[Any] = []
-    for word in value:
-        option = str(clean[-1]) if clean else ""
-        telling = option.startswith("-") and "=" not in option and any(part in option.lower() for part in _TELLING)
-        clean.append(HIDDEN if telling else without_secrets(str(word)))
-    return clean
-
-
-def _label(name: str, value: Any) -> Any:
-    return HIDDEN if any(part in name.lower() for part in _TELLING) else without_secrets(str(value))

@@ -95,7 +95,7 @@ def hands_off(app: AppState, view: View) -> Hold | None:
         return Hold("the container engine does not answer")
     if kept.deployment is not None and kept.deployment.phase in TOUCHING:
         return Hold(f"a deployment is under way ({kept.deployment.phase})")
-    if kept.data.holds:
+    if kept.data.holds and not kept.data.looking:
         return Hold(kept.data.holds)
     return None
 

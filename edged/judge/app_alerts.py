@@ -139,7 +139,8 @@ def _exhausted(app: AppState) -> Reading:
         return Reading(level=None, summary=_state(app))
     return Reading(
         level="critical",
-        summary=f"{app.name}: {recovery.attempts} recovery attempts did not help ({recovery.ailment})",
+        summary=f"{app.name}: {recovery.attempts} recovery attempts did not help ({recovery.ailment}); the last one: "
+        f"{recovery.failure or 'not known'}",
         advice="a person is needed; edged goes on trying slowly. `edged restart` tries at once",
     )
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from ..config import App
 from ..vocabulary.state import AppState, Condition, EngineState, Verdict
+from ..vocabulary.world import DockerHealth
 
 SETTLE = 1.0
 """Seconds that an app without any health check must run before it is called healthy."""
 
 OOM_NEAR = 5.0
 """Seconds between a kill for want of memory and the death that it explains."""
+
+
+_OF_DOCKER: dict[DockerHealth, Verdict] = {
+    "none": "unknown",
+    "starting": "unknown",
+    "healthy": "good",
+    "unhealthy": "bad",
+}
 
 
 def probed(app: App) -> bool:
@@ -41,8 +50,7 @@ def condition(app: AppState, engine: EngineState, now: float) -> tuple[Condition
             pass
     verdicts: list[tuple[Verdict, str]] = []
     if config.health.docker and container.health != "none":
-        docker: Verdict = {"healthy": "good", "unhealthy": "bad"}.get(container.health, "unknown")  # type: ignore[assignment]
-        verdicts.append((docker, "Docker's health check says unhealthy"))
+        verdicts.append((_OF_DOCKER[container.health], "Docker's health check says unhealthy"))
     if probed(config):
         verdicts.append((app.probe.verdict, _failing(app)))
     for verdict, why in verdicts:

@@ -14,6 +14,7 @@ from ..vocabulary.actions import (
     CaptureEvidence,
     CheckConfig,
     FetchBundle,
+    FindBackup,
     FindLimits,
     FindNetworks,
     ForgetModel,
@@ -86,7 +87,7 @@ def refusal(action: Action, state: State, busy: frozenset[str], now: float) -> s
         return "" if isinstance(action, UnpauseContainer) and state.engine.up else f"there is no app {action.subject}"
     if isinstance(action, DEPLOYING):
         return _deploying(action, app, state)
-    if isinstance(action, BackUpData | RestoreData):
+    if isinstance(action, BackUpData | FindBackup | RestoreData):
         return _data(action, app, state)
     if isinstance(action, DRILLING):
         return _drilling(action, app, state, now)
@@ -123,7 +124,7 @@ def _deploying(action: Action, app: AppState, state: State) -> str:
     return ""
 
 
-def _data(action: Action, app: AppState, state: State) -> str:
+def _data(action: BackUpData | FindBackup | RestoreData, app: AppState, state: State) -> str:
     if state.stopping:
         return "edged is stopping"
     if not state.engine.up:
@@ -133,6 +134,8 @@ def _data(action: Action, app: AppState, state: State) -> str:
         return "" if care.action_id == action.id else f"no backup of the data of {app.name} is due"
     if care.restoring is None or care.restoring.action_id != action.id:
         return f"no restore of the data of {app.name} was asked for"
+    if isinstance(action, FindBackup):
+        return ""
     return f"{app.name} runs" if run.runs(app) or app.kept.recovery.phase != "idle" else ""
 
 

@@ -85,6 +85,9 @@ def _possible(app: AppState, isolation: Isolation, view: View) -> bool:
         return False
     if kept.deployment is not None and kept.deployment.phase in TOUCHING:
         return False
+    maintained = kept.maintenance is not None and view.now < kept.maintenance.until
+    if maintained and not isolation.origin:
+        return False  # a runbook's wish: who works on the app connects it as it is needed, until the maintenance ends
     return isolation.phase == "joining" or run.runs(app)
 
 

@@ -143,7 +143,8 @@ def act(app: AppState, view: View) -> Outcome:
     recovery, container, now = app.kept.recovery, app.container, view.now
     ill = ailment(app) if recovery.remedy != "capture" else None
     if recovery.command:
-        if container is None or container.status in ("restarting", "removing"):
+        stuck = ("removing",) if recovery.remedy == "stop" else ("restarting", "removing")
+        if container is None or container.status in stuck:
             return _attempt_failed(app, f"{app.condition}: {app.reason}", view)
     elif ill is None or container is None or hold(app, ill, view) is not None:
         return Outcome(wake(keep(app, replace(recovery, phase="idle", action_id="")), now))
@@ -253,5 +254,5 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
         app = replace(app, kept=replace(app.kept, stopped=None))
     if recovery.remedy in ENDING and not begun(app):
         recovery = replace(recovery, failed_at=now)
-    recovery = replace(recovery, phase="idle", action_id="", command="")
+    recovery = replace(recovery, phase="idle", action_id="", command="", failure=why)
     return Outcome(wake(keep(app, recovery), recovery.next_at), events=tuple(events))

@@ -1,6 +1,7 @@
-"""A restore of an app's data: stopping → restoring → starting, the stop and the start by the recovery machine.
+"""A restore of an app's data: looking → stopping → restoring → starting; the recovery machine stops and starts it.
 
 Whoever asks (a command, a step of a runbook) calls ``begin`` and hears of the end by ``DataRestored`` with its id.
+An app that runs goes on doing so until a good backup was found: a slip of the pen stops nothing.
 Until a backup was found good nothing is changed, and the app is started again as it was. After that the way leads
 forward only: a restore that was cut short is made again until it is whole, and the app is not started with half of
 its data.
@@ -10,20 +11,21 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..vocabulary.actions import RestoreData
-from ..vocabulary.data import LATEST, DataCare, Restoring
+from ..vocabulary.actions import FindBackup, RestoreData
+from ..vocabulary.data import DataCare, Restoring
 from ..vocabulary.data_events import DataRestored
-from ..vocabulary.deployments import DATA_SIDE, TOUCHING
+from ..vocabulary.deployments import DATA_SIDE
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.state import AppState, Stopped
-from . import backups, isolation
+from . import backups
 from .answer import failed, running, succeeded
 from .artifacts import TRANSIENT
 from .budget import backoff, jitter
 from .outcome import Outcome, View, earliest
 from .recovery import LOST_AFTER, perform
 from .remedies import EVIDENCE_TIMEOUT, capture, next_id
+from .restore_guard import may_run
 from .run import runs
 
 MARK = "data/"
@@ -40,54 +42,61 @@ UNSURE = ("half", "interrupted", LOST)
 """Codes of attempts after which the data may be neither the old nor the new."""
 
 
-def refusal(app: AppState, view: View) -> tuple[str, str] | None:
-    """Reason code and words why it cannot begin now; ``None``: it can."""
-    refused = backups.refusal(app, view)
-    if refused is not None:
-        return refused
-    kept = app.kept
-    if kept.recovery.phase in ("capturing", "acting") or isolation.under_way(app):
-        return "busy", f"{app.name} is just being acted upon; try again in a moment"
-    if kept.drill is not None:
-        return "busy", f"the drill {kept.drill.kind} of {app.name} is under way: try again when it is over"
-    if kept.deployment is not None and kept.deployment.phase in TOUCHING:
-        return "busy", f"a deployment of {app.name} is under way ({kept.deployment.phase})"
-    return None
-
-
 def begin(app: AppState, which: str, identity: str, by: str, view: View) -> Outcome:
     """After ``refusal`` had nothing against it. ``identity``: of the command or the runbook's step."""
     data = backups.stored(app)
     assert data is not None
     wanted = Restoring(
-        id=identity,
-        by=by,
-        which=which or LATEST,
-        since=view.now,
-        data=data,
-        within=app.config.data.within,
-        ran=_wanted(app),
+        id=identity, by=by, which=which, since=view.now, data=data, within=app.config.data.within, ran=_wanted(app)
     )
-    app = _with(app, wanted)
-    return _stop(app, wanted, view) if runs(app) else _restore(app, wanted, view)
+    # What an attempt of the recovery before has led to is not waited for.
+    app = replace(app, kept=replace(app.kept, recovery=replace(app.kept.recovery, phase="idle", action_id="")))
+    return _look(app, wanted, view) if may_run(app) else _restore(app, wanted, view)
+
+
+def _look(app: AppState, wanted: Restoring, view: View) -> Outcome:
+    app, action_id = next_id(app, view)
+    action = FindBackup(
+        id=action_id,
+        subject=app.name + DATA_SIDE,
+        reason=f"restore of the data of {app.name} ({wanted.which}) by {wanted.by}",
+        timeout=wanted.within,
+        data=wanted.data,
+        which=wanted.which,
+    )
+    until = view.now + wanted.within + LOST_AFTER
+    wanted = replace(wanted, phase="looking", action_id=action_id, attempt=wanted.attempt + 1, next_at=until)
+    return Outcome(_wake(_with(app, wanted), until), (action,))
+
+
+def _found(app: AppState, wanted: Restoring, view: View) -> Outcome:
+    wanted = replace(wanted, phase="stopping", attempt=0, code="", error="")
+    if may_run(app) and app.kept.recovery.phase in ("idle", "verifying"):
+        return _stop(_with(app, wanted), wanted, view)
+    return Outcome(_wake(_with(app, replace(wanted, attempt=AGAIN)), view.now))
 
 
 def _stop(app: AppState, wanted: Restoring, view: View) -> Outcome:
-    app, action_id = next_id(app, view)
+    app = replace(app, kept=replace(app.kept, stopped=Stopped(by=STOPPER, at=view.now)))
+    return _capture(app, wanted, view, "stop", MARK + wanted.id)
+
+
+def _capture(app: AppState, wanted: Restoring, view: View, remedy: str, command: str = "") -> Outcome:
+    """By the recovery machine, which goes on with the remedy then, or rests."""
+    app, action_id = next_id(_with(app, replace(wanted, captured=True)), view)
     reason = f"restore of its data by {wanted.by}"
     evidence = capture(app, action_id, app.kept.recovery.ailment, reason, view)
     recovery = replace(
         app.kept.recovery,
         phase="capturing",
-        remedy="stop",
+        remedy=remedy,
         action_id=action_id,
-        command=MARK + wanted.id,
+        command=command,
         reason=reason,
         deadline=view.now + EVIDENCE_TIMEOUT + LOST_AFTER,
         held="",
     )
-    stopped = Stopped(by=STOPPER, at=view.now)
-    app = replace(app, kept=replace(app.kept, recovery=recovery, stopped=stopped))
+    app = replace(app, kept=replace(app.kept, recovery=recovery))
     return Outcome(_wake(app, recovery.deadline), (evidence,))
 
 
@@ -107,14 +116,14 @@ def step(app: AppState, view: View) -> Outcome:
         return Outcome(app)
     if wanted.phase == "starting":
         return _started(app, wanted, view)
-    if wanted.phase == "stopping" and runs(app) and wanted.attempt == AGAIN:
+    if wanted.phase == "stopping" and may_run(app) and wanted.attempt == AGAIN:
         wanted = replace(wanted, attempt=0)
         return _stop(_with(app, wanted), wanted, view)
-    if wanted.phase == "stopping" and runs(app):
+    if wanted.phase == "stopping" and may_run(app):
         return _over(app, wanted, "not_stopped", f"{app.name} could not be stopped: {app.reason}", view)
     if view.now < wanted.next_at:
         return Outcome(_wake(app, wanted.next_at))
-    return _restore(app, wanted, view)
+    return (_look if wanted.phase == "looking" else _restore)(app, wanted, view)
 
 
 def concerns(app: AppState, fact: ActionFinished) -> bool:
@@ -128,6 +137,8 @@ def finished(app: AppState, fact: ActionFinished, view: View) -> Outcome:
     wanted = replace(wanted, action_id="", next_at=0.0)
     if not fact.ok:
         return _failed(app, wanted, str(fact.result.get("code", "")) or LOST, fact.error, view)
+    if wanted.phase == "looking":
+        return _found(app, wanted, view)
     name, aside = str(fact.result.get("name", "")), str(fact.result.get("aside", ""))
     wanted = replace(wanted, name=name, aside=aside, changed=False, code="", error="", attempt=0)
     return _start(app, wanted, view)
@@ -142,6 +153,8 @@ def _wanted(app: AppState) -> bool:
 def _restore(app: AppState, wanted: Restoring, view: View) -> Outcome:
     if app.container is None:
         return _without_container(app, wanted, view)
+    if not wanted.captured:  # it was down already: nobody had to stop it
+        return _capture(app, wanted, view, "capture")
     container_id = app.container.id
     app, action_id = next_id(app, view)
     timeout = wanted.within
@@ -176,7 +189,7 @@ def _without_container(app: AppState, wanted: Restoring, view: View) -> Outcome:
 
 def _failed(app: AppState, wanted: Restoring, code: str, error: str, view: View) -> Outcome:
     # Its journal knows whether an attempt that was cut short has changed something; the next attempt asks that.
-    changed = code in UNSURE or (wanted.changed and code in TRANSIENT)
+    changed = wanted.phase != "looking" and (code in UNSURE or (wanted.changed and code in TRANSIENT))
     again = changed or code in TRANSIENT
     wanted = replace(wanted, changed=changed, code=code, error=error)
     if again and wanted.attempt < ATTEMPTS:
@@ -186,6 +199,8 @@ def _failed(app: AppState, wanted: Restoring, code: str, error: str, view: View)
     if changed:
         half = f"its data is half restored, and edged does not start it with that: {error}"
         return _over(app, wanted, code, error, view, stuck=half)
+    if wanted.phase == "looking":
+        return _over(app, wanted, code, error, view)
     return _start(app, wanted, view)
 
 
@@ -241,12 +256,15 @@ def _over(app: AppState, wanted: Restoring, code: str, why: str, view: View, stu
         answers = succeeded(view.state, wanted.id, words)
     else:
         what = "its data is what it was" if not wanted.changed and not wanted.name else "look at its data first"
+        what = f"{app.name} was not touched" if wanted.phase == "looking" else what
         answers = failed(view.state, wanted.id, code, f"{why}; {what}")
     stopped = app.kept.stopped
     if stopped is not None and stopped.by == STOPPER and wanted.ran and not stuck:
         stopped = None
     half = bool(stuck) or (app.kept.data.half and not wanted.name)
-    care = replace(app.kept.data, restoring=None, stuck=stuck or why, half=half)
+    # Whoever asked in vain has the answer. An app that was not touched is no worse than before.
+    left = app.kept.data.stuck if wanted.phase == "looking" else stuck or why
+    care = replace(app.kept.data, restoring=None, stuck=left, half=half)
     app = replace(app, kept=replace(app.kept, data=care, stopped=stopped))
     return Outcome(_wake(app, view.now), events=(told, *answers))
 
@@ -266,7 +284,8 @@ def resumed(care: DataCare, now: float) -> DataCare:
     if wanted is not None and wanted.action_id:
         wanted = replace(wanted, action_id="", next_at=now)
     if wanted is not None and wanted.phase != "restoring":
-        wanted = replace(wanted, attempt=0 if wanted.phase == "starting" else AGAIN)
+        # The evidence may not have been kept: it is kept once more.
+        wanted = replace(wanted, attempt=0 if wanted.phase == "starting" else AGAIN, captured=False)
     if care.action_id:
         care = replace(care, action_id="", deadline=0.0, next_at=now + 60.0 if care.next_at else 0.0)
     return care if wanted is care.restoring else replace(care, restoring=wanted)

@@ -157,7 +157,9 @@ def started(app: AppState, at: float) -> AppState:
     by = _starter(app)
     kept = app.kept
     if kept.stopped is not None or kept.paused_by_edged or kept.ended_at:
-        kept = replace(kept, stopped=None, paused_by_edged=False, ended_at=0.0)
+        # Docker's own restart policy may begin one more run before edged's stop arrives, which ends that one too.
+        stopping = kept.recovery.remedy == "stop" and kept.recovery.phase in ("capturing", "acting")
+        kept = replace(kept, stopped=kept.stopped if stopping else None, paused_by_edged=False, ended_at=0.0)
     return unmeasured(
         replace(app, started_at=at, started_by=by, died_at=None, kill_at=None, suspect_until=0.0, kept=kept)
     )

@@ -17,6 +17,9 @@ class DataBackups(Protocol):
     def back_up(self, app: str, container_id: str, data: Stored, timeout: float) -> dict[str, Any]:
         """A whole and verified copy, or none. Returns ``name, digest, bytes, unpacked, entries, verified``."""
 
+    def find(self, app: str, data: Stored, which: str, timeout: float) -> dict[str, Any]:
+        """The backup that ``restore`` would take, found good now. Returns its ``name``."""
+
     def restore(self, app: str, container_id: str, data: Stored, which: str, timeout: float) -> dict[str, Any]:
         """Puts a verified backup in place of what is there, which is kept aside. The app must not run.
 

@@ -6,7 +6,10 @@ from typing import ClassVar, Literal
 
 from .action import Action as Action
 from .action import Where as Where
-from .data import Prunable, Stored
+from .data import Prunable
+from .data_actions import BackUpData as BackUpData
+from .data_actions import FindBackup as FindBackup
+from .data_actions import RestoreData as RestoreData
 from .drill_actions import FindLimits as FindLimits
 from .drill_actions import ForgetModel as ForgetModel
 from .drill_actions import InjectSignal as InjectSignal
@@ -232,26 +235,6 @@ class PruneDisk(Action, frozen=True, kw_only=True):
     incident: str = ""
 
 
-class BackUpData(Action, frozen=True, kw_only=True):
-    """Keep what an app has written: a verified copy, or none. ``subject``: the app's name and ``DATA_SIDE``."""
-
-    container_id: str
-    data: Stored
-
-
-class RestoreData(Action, frozen=True, kw_only=True):
-    """Put a verified backup in place of what an app has; the app must be stopped. Its state is kept aside first.
-
-    ``subject``: the app's name and ``DATA_SIDE``.
-    """
-
-    container_id: str
-    data: Stored
-    which: str = "latest"
-    """A backup's name; ``latest``: the newest one that is whole."""
-    incident: str = ""
-
-
 AnyAction = (
     CaptureEvidence
     | StartContainer
@@ -280,6 +263,7 @@ AnyAction = (
     | Rejoin
     | PruneDisk
     | BackUpData
+    | FindBackup
     | RestoreData
     | InjectSignal
     | FindLimits

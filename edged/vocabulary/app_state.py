@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from .data import DataCare
 from .deployments import Deployment, Kind, Placed, Request, Traffic
-from .drills import Drill
+from .drills import Drill, Drilled
 from .inference import Inference
 from .isolation import Isolation
 from .logs import LogMinute
@@ -68,6 +68,8 @@ class Recovery(Struct, frozen=True):
     """edged ended while the engine was at it."""
     failed_at: float = 0.0
     """When its last restart or stop failed; 0: it did not. What that set going may still come to its end."""
+    failure: str = ""
+    """What came of its last attempt that failed, in the engine's words or its checks'."""
     attempts: int = 0
     """Since it last stayed healthy for ``restart.reset_after``."""
     episode: int = 0
@@ -124,6 +126,8 @@ class Kept(Struct, frozen=True):
     """When a deployment that touched the app last came to its end."""
     data: DataCare = DataCare()
     drill: Drill | None = None
+    drilled: dict[str, Drilled] = {}
+    """The last drill of each kind."""
     drill_due: float = 0.0
     """When the next drill of the schedule is due; 0: not planned yet."""
     drill_turn: int = 0

@@ -43,9 +43,12 @@ class Restoring(Struct, frozen=True):
     """It ends where it began, whatever the configuration has become meanwhile."""
     within: float
     """Seconds for each attempt."""
-    phase: Literal["stopping", "restoring", "starting"] = "stopping"
+    phase: Literal["looking", "stopping", "restoring", "starting"] = "stopping"
+    """``looking``: for a good backup, before anything is done to an app that may run."""
     ran: bool = True
     """The app ran before: it is started again."""
+    captured: bool = False
+    """Evidence of the app is kept, or was tried to be: what follows destroys it."""
     action_id: str = ""
     attempt: int = 0
     next_at: float = 0.0
@@ -82,6 +85,11 @@ class DataCare(Struct, frozen=True):
     """Why the last restore failed; empty: it did not."""
     half: bool = False
     """And the app's data is neither the old nor the new: edged does not start it with that."""
+
+    @property
+    def looking(self) -> bool:
+        """A good backup is being looked for: nothing is done to the app yet, and its data is its own."""
+        return self.restoring is not None and self.restoring.phase == "looking" and not self.half
 
     @property
     def holds(self) -> str:

@@ -9,7 +9,7 @@ from .fact import Fact
 from .log_facts import LogsCounted
 from .model_facts import ReferenceSeen, RowsCounted, SmokeProbed, TrafficSampled
 from .trust import TrustedKey
-from .world import Container, Disk, DockerHealth, HostSample, Usage
+from .world import Container, ContainerAction, Disk, DockerHealth, HostSample, Usage
 
 __all__ = [
     "AnyFact",
@@ -73,21 +73,7 @@ class ContainerChanged(Fact, frozen=True, kw_only=True):
 
     id: str
     name: str
-    action: Literal[
-        "create",
-        "start",
-        "die",
-        "kill",
-        "stop",
-        "restart",
-        "oom",
-        "pause",
-        "unpause",
-        "destroy",
-        "rename",
-        "update",
-        "health_status",
-    ]
+    action: ContainerAction
     image: str = ""
     labels: dict[str, str] = {}
     exit_code: int | None = None

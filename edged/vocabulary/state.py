@@ -5,6 +5,7 @@ What is under ``kept`` (and ``HostState.alerts``, ``EngineState``'s restarts) su
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -171,3 +172,15 @@ class State(Struct, frozen=True):
     incidents: Book = Book()
     runs: dict[str, Run] = {}
     """Runbooks that are being carried out, by ``alert/subject``."""
+
+    def firing(self) -> Iterator[tuple[str, str, Alert]]:
+        """(name, subject, alert) of all that fire; first what others may follow from."""
+        for key, alert in self.host.alerts.items():
+            name, _, path = key.partition("/")
+            if alert.severity is not None:
+                yield name, path or "host", alert
+        kept = [("engine", self.engine.alerts)]
+        kept += [(dependency.name, dependency.alerts) for dependency in self.dependencies.values()]
+        kept += [(app.name, app.kept.alerts) for app in self.apps.values()]
+        for subject, alerts in kept:
+            yield from ((name, subject, alert) for name, alert in alerts.items() if alert.severity is not None)

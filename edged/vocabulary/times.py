@@ -14,3 +14,14 @@ def rfc3339(wall: float) -> str:
     except (OverflowError, ValueError):
         moment = _EPOCH
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def unix_time(told: object) -> float | None:
+    """RFC 3339 with up to nanoseconds to Unix seconds; Go's zero time and nonsense to ``None``."""
+    try:
+        parsed = datetime.fromisoformat(told if isinstance(told, str) else "")
+        if parsed.year < 1970:
+            return None
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -12,6 +12,10 @@ from msgspec import Struct
 
 ContainerStatus = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 DockerHealth = Literal["none", "starting", "healthy", "unhealthy"]
+ContainerAction = Literal[
+    "create", "start", "die", "kill", "stop", "restart", "oom", "pause", "unpause", "destroy", "rename",
+    "update", "health_status",
+]  # fmt: skip
 
 
 class Container(Struct, frozen=True, kw_only=True):

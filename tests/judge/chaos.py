@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edged.vocabulary import facts
+from edged.vocabulary.world import DockerHealth
 
 from .faults import APPS, NAMES, Faults, make
 from .incident_keeper import IncidentKeeper
@@ -48,9 +49,9 @@ class Chaos(Faults):
             world.probe("broker", self.broker, kind="dependency")
         for name, box in world.boxes.items():
             if box.health != "none" and box.up:
-                wanted = "unhealthy" if box.sick else "healthy"
+                wanted: DockerHealth = "unhealthy" if box.sick else "healthy"
                 if box.health != wanted:
-                    world.set_health(name, wanted)  # type: ignore[arg-type]
+                    world.set_health(name, wanted)
 
     # The walk
 

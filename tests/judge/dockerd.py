@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edged.vocabulary import facts
-from edged.vocabulary.world import Container, ContainerStatus, DockerHealth
+from edged.vocabulary.world import Container, ContainerAction, ContainerStatus, DockerHealth
 
 UNIX = 1_700_000_000.0
 """The engine's clock when the world's shows zero."""
@@ -84,7 +84,7 @@ class Dockerd:
             started_at=box.started_at,
         )
 
-    def change(self, box: Box, action: str, **more: Any) -> None:
+    def change(self, box: Box, action: ContainerAction, **more: Any) -> None:
         """One message of the event stream, on its way."""
         if not self.engine_up:
             return
@@ -92,13 +92,7 @@ class Dockerd:
 
         def fact() -> facts.Fact:
             return facts.ContainerChanged(
-                at=self.now,
-                id=id_,
-                name=name,
-                action=action,  # type: ignore[arg-type]
-                labels=labels,
-                time=time,
-                **more,
+                at=self.now, id=id_, name=name, action=action, labels=labels, time=time, **more
             )
 
         self.past = [*self.past[-255:], (self.now, fact)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edged.judge.comparison import checks
+from edged.vocabulary.actions import ValidateArtifact
 from edged.vocabulary.deployments import GateCheck
 from edged.vocabulary.events import DeploymentChanged
 
@@ -45,5 +46,5 @@ def test_it_is_told_from_then_on_and_decides_nothing() -> None:
     told = {e.new: [check.name for check in e.checks] for e in world.events(DeploymentChanged)}
     assert told["validating"] == [] and told["backing_up"] == ["disagreement"]
     assert told["committed"] == ["disagreement", "health", "restarts"]
-    asked = next(a for _, a in world.asked if type(a).__name__ == "ValidateArtifact")
-    assert asked.recorded == "/var/r.ndjson"  # type: ignore[attr-defined]
+    asked = next(a for _, a in world.asked if isinstance(a, ValidateArtifact))
+    assert asked.recorded == "/var/r.ndjson"

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from edged.judge.condition import SETTLE, condition, settles_at
 from edged.vocabulary.state import AppState, EngineState, Kept, Stopped, Streak
-from edged.vocabulary.world import Container
+from edged.vocabulary.world import Container, ContainerStatus
 
 from .world import app, probed
 
@@ -17,9 +17,9 @@ UP = EngineState(up=True, listed=True)
 
 
 def state(
-    status: str = "running", *, config: Any = None, container: dict[str, Any] | None = None, **more: Any
+    status: ContainerStatus = "running", *, config: Any = None, container: dict[str, Any] | None = None, **more: Any
 ) -> AppState:
-    box = Container(id="1", name="a", status=status, **(container or {}))  # type: ignore[arg-type]
+    box = Container(id="1", name="a", status=status, **(container or {}))
     return replace(AppState(name="a", config=config or app(), container=box, sought=True), **more)
 
 
@@ -56,7 +56,7 @@ def test_one_that_was_not_looked_for_is_not() -> None:
         ("running", "healthy"),
     ],
 )
-def test_the_containers_status_counts(status: str, expected: str) -> None:
+def test_the_containers_status_counts(status: ContainerStatus, expected: str) -> None:
     assert seen(state(status)) == expected
 
 

@@ -19,6 +19,7 @@ def world(**more: Any) -> World:
     w.every(10.0, w.list_soon)
     w.results.update(
         BackUpData=lambda _: {"name": "backup-1", "digest": "sha256:1", "bytes": 9, "verified": "on the copy"},
+        FindBackup=lambda _: {"name": "backup-1"},
         RestoreData=lambda _: {"name": "backup-1", "digest": "sha256:1", "aside": "aside-2"},
     )
     return w.run(5.0).forget()

@@ -11,6 +11,7 @@ from edged.config import Config
 from edged.judge import next_wake
 from edged.vocabulary import facts
 from edged.vocabulary.events import AlertCleared, AlertFlapping, AlertRaised, RecoveryFailed, RecoverySucceeded
+from edged.vocabulary.world import ContainerAction
 
 from .dockerd import UNIX
 from .world import World, app, probed
@@ -119,9 +120,10 @@ def test_even_just_before_a_shutdown_if_the_others_were_stopped_later() -> None:
 def test_last_words_that_come_after_the_engine_was_seen_to_be_gone_are_its_own(action: Any) -> None:
     w = world(a=app(), b=app())
     w.stop_engine(heard=False)
-    for word in ("kill", "die", "stop"):
+    words: tuple[ContainerAction, ...] = ("kill", "die", "stop")
+    for word in words:
         box = w.boxes["a"]
-        w.feed(facts.ContainerChanged(at=w.now, id=box.id, name="a", action=word, time=UNIX + w.now))  # type: ignore[arg-type]
+        w.feed(facts.ContainerChanged(at=w.now, id=box.id, name="a", action=word, time=UNIX + w.now))
         if word == action:
             break
     w.run(10.0)

@@ -18,7 +18,7 @@ from edged.vocabulary.actions import (
     UnpauseContainer,
 )
 from edged.vocabulary.state import AppState, EngineState, Kept, Maintenance, Recovery, State, Stopped
-from edged.vocabulary.world import Container
+from edged.vocabulary.world import Container, ContainerStatus
 
 from .world import app
 
@@ -28,9 +28,9 @@ RESTART = RestartContainer(**COMMON, stop_timeout=1.0)
 ENGINE = RestartEngine(id="e", subject="engine", reason="r", timeout=1.0, unit="docker.service")
 
 
-def state(status: str = "exited", *, enabled: bool = True, command: str = "", **kept: Any) -> State:
+def state(status: ContainerStatus = "exited", *, enabled: bool = True, command: str = "", **kept: Any) -> State:
     recovery = Recovery(phase="acting", action_id="1", command=command)
-    box = Container(id="c", name="a", status=status)  # type: ignore[arg-type]
+    box = Container(id="c", name="a", status=status)
     a = AppState(
         name="a", config=app(restart={"enabled": enabled}), container=box, kept=Kept(recovery=recovery, **kept)
     )

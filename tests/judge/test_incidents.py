@@ -91,6 +91,16 @@ def test_alerts_of_different_causes_do_not(first: tuple[str, str], second: tuple
     rig.holds()
 
 
+def test_a_kill_for_want_of_memory_explains_what_came_with_it_alone() -> None:
+    """Its alert is shown for minutes; it was a moment."""
+    killed = ("OomKilled", "host", "warning")
+    assert len(Rig().up("Unhealthy", "other").wait(20.0).up(*killed).open) == 1
+    assert len(Rig().up("Unhealthy", "other").wait(40.0).up(*killed).open) == 2
+    assert len(Rig().up(*killed).wait(20.0).up("Unhealthy", "other").open) == 1
+    assert len(Rig().up(*killed).wait(40.0).up("Unhealthy", "other").open) == 2
+    assert len(Rig().up(*killed).wait(40.0).up("Unhealthy", "other", warn_since=1020.0).open) == 1
+
+
 def test_what_the_engine_took_down_is_seen_when_it_is_back_and_belongs_to_its_outage() -> None:
     rig = Rig().up("EngineDown", "engine").wait(100.0).down("EngineDown", "engine").wait(1.0)
     rig.up("AppDown", "other", warn_since=1001.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from edged.vocabulary import actions as act
 from edged.vocabulary.events import ActionEnded, CommandAnswered, IsolationChanged
@@ -187,11 +188,13 @@ def test_an_undoing_that_fails_goes_on_until_it_works_or_is_given_up() -> None:
     w.command("isolate", app="a", undo=True).run(2.0)
     assert answers(w)[-1] == ("failed", "not_rejoined") and not cables.now
     alert = w.app("a").kept.alerts["AppIsolated"]
-    assert alert.severity == "critical" and "network plant not found" in w.app("a").kept.isolation.problem  # type: ignore[union-attr]
+    now = w.app("a").kept.isolation
+    assert alert.severity == "critical" and now is not None and "network plant not found" in now.problem
     w.run(120.0)
     assert [e.state for e in w.events(IsolationChanged)] == ["failed"], "said once"
     w.command("isolate", app="a").run(2.0)
-    assert answers(w)[-1] == ("succeeded", "") and w.app("a").kept.isolation.phase == "cut"  # type: ignore[union-attr]
+    now = w.app("a").kept.isolation
+    assert answers(w)[-1] == ("succeeded", "") and now is not None and now.phase == "cut"
     w.failing.clear()
     w.command("isolate", app="a", undo=True).run(2.0)
     assert cables.now == {"plant", "other"}
@@ -270,3 +273,22 @@ def test_an_observed_app_can_be_isolated_too() -> None:
     cables = Cables(w, "plant", PLANT)
     w.command("isolate", app="a").run(1.0)
     assert answers(w)[-1] == ("succeeded", "") and not cables.now
+
+
+def test_a_runbooks_isolation_keeps_its_hands_off_during_maintenance() -> None:
+    """A person's own outlasts it: whoever asked for that meant it."""
+    for own in (False, True):
+        w, cables = isolated()
+        if not own:
+            kept = w.app("a").kept
+            assert kept.isolation is not None
+            wish = replace(kept.isolation, origin="", by="edged, runbook Unhealthy")
+            app = replace(w.app("a"), kept=replace(kept, isolation=wish))
+            w.state = replace(w.state, apps={**w.state.apps, "a": app})
+        w.command("maintenance.set", app="a", on=True, seconds=300.0, why="new camera").run(1.0)
+        assert "stays cut off" in w.events(CommandAnswered)[-1].message
+        cables.of(w.boxes["a"].id)["plant"] = PLANT
+        w.run(100.0)
+        assert cables.now == (set() if own else {"plant"}), own
+        w.run(300.0)
+        assert not cables.now, "afterwards it is cut off again"

@@ -40,10 +40,10 @@ def ended(world: Depot) -> None:
 @pytest.mark.parametrize("discover", ["off", "all"])
 @pytest.mark.parametrize("delivery", ["mount", "copy"])
 @pytest.mark.parametrize("phase", PHASES)
-def test_it_is_refused_or_rolled_back_and_answered_once(phase: str, delivery: str, discover: str) -> None:
+def test_it_is_refused_or_rolled_back_and_answered_once(phase: str, delivery: str, discover: Any) -> None:
     world = Copied() if delivery == "copy" else Depot()
     reach(world, phase)
-    world.config = replace(world.config, discover=discover)  # type: ignore[arg-type]
+    world.config = replace(world.config, discover=discover)
     without(world)
     if discover == "off":
         ended(world)

@@ -17,7 +17,8 @@ from .test_data import DAY, answers, data, world
 def test_a_restore_stops_the_app_with_evidence_first_and_starts_it_again() -> None:
     w = world()
     w.command("data.restore", app="a").run(10.0)
-    assert w.actions(evidence=True) == ["CaptureEvidence", "StopContainer", "RestoreData", "StartContainer"]
+    steps = ["FindBackup", "CaptureEvidence", "StopContainer", "RestoreData", "StartContainer"]
+    assert w.actions(evidence=True) == steps
     assert answers(w)[0] == ("accepted", "") and answers(w)[-1] == ("succeeded", "")
     (told,) = w.events(DataRestored)
     assert (told.ok, told.name, told.aside, told.by) == (True, "backup-1", "aside-2", "local:uid=1(ann)")
@@ -36,7 +37,7 @@ def test_no_good_backup_and_the_app_goes_on_as_it_was() -> None:
     w = world()
     w.failing["RestoreData"] = "no_backup|there is none"
     w.command("data.restore", app="a").run(10.0)
-    assert w.actions() == ["StopContainer", "RestoreData", "StartContainer"]
+    assert w.actions() == ["FindBackup", "StopContainer", "RestoreData", "StartContainer"]
     assert w.condition("a") == "healthy" and answers(w)[-1] == ("failed", "no_backup")
     assert not w.events(DataRestored)[0].ok and "RestoreFailed" not in w.firing("a"), "it is well"
 
@@ -50,7 +51,25 @@ def test_an_app_that_crashes_on_its_data_is_restored_while_it_is_down() -> None:
     w.forget()
     del w.failing["StartContainer"]
     w.command("data.restore", app="a").run(10.0)
-    assert w.actions() == ["RestoreData", "StartContainer"] and w.condition("a") == "healthy"
+    assert w.actions(evidence=True) == ["CaptureEvidence", "RestoreData", "StartContainer"]
+    assert w.condition("a") == "healthy"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_evidence_that_edged_could_not_finish_is_kept_before_the_data_is_touched(stopped: bool) -> None:
+    w = world()
+    if stopped:
+        w.command("stop", app="a").run(5.0)
+        w.forget()
+    w.lost.add("CaptureEvidence")
+    w.command("data.restore", app="a").run(3.0)
+    assert w.actions(evidence=True)[-1] == "CaptureEvidence"
+    w.lost.clear()
+    w.restart_edged(0.5)
+    w.run(20.0)
+    done = w.actions(evidence=True)
+    assert done.count("CaptureEvidence") == 2 and done.index("RestoreData") > 1 + done.index("CaptureEvidence")
+    assert answers(w)[-1][0] == "succeeded" and w.condition("a") == ("stopped" if stopped else "healthy")
 
 
 def test_what_a_person_stopped_stays_stopped() -> None:
@@ -76,7 +95,7 @@ def test_a_restore_that_stays_half_leaves_the_app_stopped_and_calls_for_a_person
     w = world()
     w.failing["RestoreData"] = "half|/data holds a part only"
     w.command("data.restore", app="a").run(600.0)
-    assert w.actions() == ["StopContainer", *["RestoreData"] * 6]
+    assert w.actions() == ["FindBackup", "StopContainer", *["RestoreData"] * 6]
     assert w.condition("a") == "stopped" and "RestoreFailed" in w.firing("a")
     assert answers(w)[-1] == ("failed", "half")
     w.run(DAY)

@@ -112,6 +112,7 @@ def test_data_is_put_back_and_the_run_goes_on_to_its_end_though_the_alert_is_ove
     w = depot(CrashLoop=["restore_data", "notify"])
     config = replace(w.config.apps["a"], data=Data(path="/data"))
     w.reload(replace(w.config, apps={"a": config}))
+    w.results["FindBackup"] = lambda _: {"name": "b1"}
     w.results["RestoreData"] = lambda _: {"name": "b1", "digest": "sha256:1", "aside": "before-b1"}
     w.results["BackUpData"] = lambda _: {"name": "b1", "digest": "sha256:1", "bytes": 1}
     w.run(1.0)

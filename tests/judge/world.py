@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from functools import partial
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -233,13 +234,19 @@ class World(Dockerd):
         return self
 
     def probe(
-        self, name: str, ok: bool = True, *, took: float = 0.01, kind: str = "app", detail: str = "HTTP 503"
+        self,
+        name: str,
+        ok: bool = True,
+        *,
+        took: float = 0.01,
+        kind: Literal["app", "dependency"] = "app",
+        detail: str = "HTTP 503",
     ) -> None:
         """An answer of a probe that was sent ``took`` seconds ago."""
         self.feed(
             facts.ProbeFinished(
                 at=self.now,
-                kind=kind,  # type: ignore[arg-type]
+                kind=kind,
                 subject=name,
                 ok=ok,
                 seconds=took,
@@ -264,17 +271,13 @@ class World(Dockerd):
             if container is not None and container.status == "running" and app.config.health.http:
                 box = next((b for b in self.boxes.values() if b.id == container.id), None)
                 sent, ok = self.now, box is not None and box.status == "running" and not box.sick
-                self.later(
-                    lambda name=name, sent=sent, ok=ok: facts.ProbeFinished(  # type: ignore[misc]
-                        at=self.now,
-                        kind="app",
-                        subject=name,
-                        ok=ok,
-                        seconds=self.now - sent,
-                        detail="" if ok else "HTTP 503",
-                        started=sent,
-                    )
-                )
+                self.later(partial(self._answered, name, sent, ok))
+
+    def _answered(self, name: str, sent: float, ok: bool) -> facts.ProbeFinished:
+        took, detail = self.now - sent, "" if ok else "HTTP 503"
+        return facts.ProbeFinished(
+            at=self.now, kind="app", subject=name, ok=ok, seconds=took, detail=detail, started=sent
+        )
 
     def resources(self) -> None:
         usages = tuple(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ...vocabulary.data import LATEST
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import CommandState
-from .. import backups, readout, restoring
+from .. import backups, readout, restore_guard, restoring
 from ..answer import accepted, rejected
 from ..outcome import Judgement, Outcome, View
 from .power import AppArgs
@@ -19,7 +19,7 @@ from .power import AppArgs
 
 class RestoreArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     app: str
-    which: Annotated[str, Meta(max_length=128)] = LATEST
+    which: Annotated[str, Meta(min_length=1, max_length=128)] = LATEST
     """A backup's name; none given: the newest good one."""
 
 
@@ -37,12 +37,12 @@ def back_up(args: AppArgs, fact: CommandReceived, view: View) -> Judgement:
 
 def restore(args: RestoreArgs, fact: CommandReceived, view: View) -> Judgement:
     app = view.state.apps[args.app]
-    if refused := restoring.refusal(app, view):
+    if refused := restore_guard.refusal(app, view):
         return Judgement(view.state, events=(rejected(fact, app.name, *refused),))
     command = CommandState(id=fact.id, type=fact.type, app=app.name, origin=fact.origin, since=view.now)
     known = View(replace(view.state, commands={**view.state.commands, fact.id: command}), view.config, view.now)
     begun = restoring.begin(app, args.which, fact.id, fact.origin, known)
-    return _begun(begun, fact, f"{app.name} is stopped for its data to be restored", view)
+    return _begun(begun, fact, f"a good backup is looked for; {app.name} is stopped when there is one", view)
 
 
 def _begun(begun: Outcome, fact: CommandReceived, message: str, view: View) -> Judgement:

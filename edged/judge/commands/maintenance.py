@@ -38,6 +38,8 @@ def set_maintenance(args: MaintenanceArgs, fact: CommandReceived, view: View) ->
         wanted = Maintenance(owner=fact.origin, why=args.why, since=now, until=now + args.seconds)
         told = MaintenanceChanged(subject=app.name, on=True, owner=fact.origin, why=args.why, seconds=args.seconds)
         message = f"{app.name} is in maintenance for {args.seconds:.0f} s: edged reports and does not act"
+        if app.kept.isolation is not None:
+            message = f"{message}; it stays cut off from its networks: edged isolate {app.name} --undo connects it"
     else:
         if before is None:
             return Judgement(

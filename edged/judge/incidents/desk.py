@@ -93,19 +93,12 @@ def alert_of(state: State, name: str, subject: str) -> Alert | None:
 
 
 def alerts(state: State) -> dict[Key, Alert]:
-    """All that fire."""
+    """All that fire, also of apps that are remembered and not yet found again."""
     found: dict[Key, Alert] = {}
-    for key, alert in state.host.alerts.items():
-        name, _, path = key.partition("/")
-        found[name, path or "host"] = alert
-    found.update({(name, "engine"): alert for name, alert in state.engine.alerts.items()})
-    for dependency in state.dependencies.values():
-        found.update({(name, dependency.name): alert for name, alert in dependency.alerts.items()})
     for subject, kept in state.remembered.items():
-        found.update({(name, subject): alert for name, alert in kept.alerts.items()})
-    for app in state.apps.values():
-        found.update({(name, app.name): alert for name, alert in app.kept.alerts.items()})
-    return {key: alert for key, alert in found.items() if alert.severity is not None}
+        found.update({(name, subject): alert for name, alert in kept.alerts.items() if alert.severity is not None})
+    found.update({(name, subject): alert for name, subject, alert in state.firing()})
+    return found
 
 
 def wall(state: State, now: float) -> float:

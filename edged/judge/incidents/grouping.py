@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ...vocabulary.incidents import Incident
+from ...vocabulary.incidents import Incident, Joined
 from ...vocabulary.state import State
 from .beginning import first_sign
 from .desk import Desk, Key, kind_of
@@ -27,6 +27,8 @@ STANDING = frozenset({"DataDrift", "DataQuality", "ModelQuality", "AppIsolated",
 """What may last for days and says nothing of whether the app runs: an incident of its own."""
 DOWN = frozenset({"AppDown", "Unhealthy", "CrashLoop", "RecoveryExhausted", "NoInference", "HighErrorRate"})
 """What makes an app a cause for those that need it."""
+MOMENTS = frozenset({"OomKilled"})
+"""Over at once, though shown for a while: what began long before or after has another cause."""
 _STARVED = frozenset({"AppDown", "Unhealthy", "CrashLoop", "OomKilled", "HighMemory", "RecoveryExhausted"})
 _SLOWED = frozenset({"Unhealthy", "HighInferenceLatency", "HighErrorRate", "NoInference", "HighCpu", "CpuThrottled"})
 _BLOCKED = frozenset(
@@ -66,7 +68,7 @@ def place(desk: Desk, key: Key) -> Place:
     others = [i for i in desk.newest_first if i is not mine]
     near += [i for i in others if _takes_more(desk, i) and _leads_to(desk, i, key)]
     ids = {i.id for i in near}
-    near += [i for i in others if i.id not in ids and _fresh(desk, i) and _led_by(desk.state, i, key)]
+    near += [i for i in others if i.id not in ids and _fresh(desk, i) and _led_by(desk, i, key)]
     if not near:
         return Place(None)
     fresh = [i for i in near if _fresh(desk, i)]
@@ -93,15 +95,20 @@ def _leads_to(desk: Desk, incident: Incident, key: Key) -> bool:
     if not roots:
         return False
     began_at = first_sign(desk.state, key, desk.now)
-    return any(
-        a.cleared_at is None or (desk.now - a.cleared_at <= TOGETHER and began_at <= a.cleared_at + AFTERMATH)
-        for a in roots
-    )
+    ends = [_over_at(a) for a in roots]
+    return any(end is None or (desk.now - end <= TOGETHER and began_at <= end + AFTERMATH) for end in ends)
 
 
-def _led_by(state: State, incident: Incident, key: Key) -> bool:
+def _over_at(alert: Joined) -> float | None:
+    return alert.raised_at if alert.name in MOMENTS and alert.times == 1 else alert.cleared_at
+
+
+def _led_by(desk: Desk, incident: Incident, key: Key) -> bool:
     """Whether the new alert is what the incident came from."""
-    return any(causes(state, key, (a.name, a.subject)) for a in incident.firing)
+    return any(
+        causes(desk.state, key, (a.name, a.subject)) and not (key[0] in MOMENTS and a.raised_at < desk.now - AFTERMATH)
+        for a in incident.firing
+    )
 
 
 def _same(state: State, one: Key, other: Key) -> bool:

@@ -52,6 +52,7 @@ def level(state: State, rules: Incidents, key: Key, severity: Severity) -> Level
 
 
 def worse(one: Level, other: Level) -> Level:
+    """``P0`` is the worst."""
     return min(one, other)
 
 

@@ -21,6 +21,7 @@ LINGERING = frozenset({"RecoveryExhausted", "CrashLoop", "OomKilled"})
 
 
 def cut(text: str) -> str:
+    """To ``LONGEST`` characters."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
@@ -54,6 +55,7 @@ def ended(incident: Incident, action_id: str, ok: bool, seconds: float, error: s
 
 
 def exhibited(incident: Incident, exhibit: Exhibit) -> Incident:
+    """The oldest give way."""
     return replace(incident, evidence=(*incident.evidence, exhibit)[-MOST_EXHIBITS:])
 
 
@@ -95,6 +97,7 @@ def assessed(incident: Incident, at: float) -> Incident:
 
 
 def relieved(harm: Harm, at: float) -> Harm:
+    """The app is well again since ``at``, on edged's clock."""
     if harm.since is None:
         return harm
     return replace(harm, seconds=harm.seconds + max(0.0, at - harm.since), since=None)

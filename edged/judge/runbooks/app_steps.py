@@ -38,6 +38,10 @@ def unfit(scene: Scene, step: Step) -> tuple[Literal["skipped", "refused"], str]
         return "skipped", f"{app.name} does not run"
     if step.do == "isolate" and app.kept.isolation is not None:
         return "skipped", f"{app.name} is isolated by {app.kept.isolation.by}"
+    if step.do in ("restart", "start", "stop") and app.kept.isolation is not None:
+        # A person's isolation is waited out. One of a runbook's own ends when a person comes, who has to be called.
+        by = app.kept.isolation.by
+        return None if app.kept.isolation.origin else ("refused", f"{app.name} is isolated by {by}, and stays as it is")
     return None
 
 
@@ -101,7 +105,8 @@ def watch(scene: Scene, run: Run, step: Step) -> Move:
     if app.condition == "healthy" and (tried or scene.calm):
         return end(scene, run, "done", f"{app.name} is healthy")
     if recovery.open and app.condition != "starting":
-        return end(scene, run, "failed", f"{recovery.attempts} attempts did not help: {app.reason}")
+        why = recovery.failure or app.reason
+        return end(scene, run, "failed", f"{recovery.attempts} attempts did not help: {why}")
     if tried and app.kept.wanted is None and ailment(app) is None and app.condition != "starting":
         return end(scene, run, "failed", f"{app.name} is {app.condition}: {app.reason}")
     return stay(scene, run)

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -214,27 +213,11 @@ class _Turn:
 
     def reconcile(self) -> None:
         """Alerts that fire and have no run (they are older than it), and wishes whose run is gone."""
-        for alert, subject, severity in firing(self.state):
-            if key(alert, subject) not in self.state.runs:
-                self._begin(alert, subject, severity)
+        for name, subject, alert in self.state.firing():
+            if alert.severity is not None and key(name, subject) not in self.state.runs:
+                self._begin(name, subject, alert.severity)
         for app in list(self.state.apps.values()):
             wanted = app.kept.wanted
             if wanted is not None and key(wanted.alert, app.name) not in self.state.runs:
                 self.state = put(self.state, dropped(app, wanted.alert))
                 self.touched.append(app.name)
-
-
-def firing(state: State) -> Iterator[tuple[str, str, Severity]]:
-    """Every alert that fires: its name, its subject and how bad it is."""
-    found: list[tuple[str, str, Any]] = []
-    for app in state.apps.values():
-        found.extend((name, app.name, alert) for name, alert in app.kept.alerts.items())
-    for dependency in state.dependencies.values():
-        found.extend((name, dependency.name, alert) for name, alert in dependency.alerts.items())
-    for full, alert in state.host.alerts.items():
-        name, _, path = full.partition("/")
-        found.append((name, path or "host", alert))
-    found.extend((name, "engine", alert) for name, alert in state.engine.alerts.items())
-    for name, subject, alert in found:
-        if alert.severity is not None:
-            yield name, subject, alert.severity

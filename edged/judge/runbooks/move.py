@@ -30,10 +30,12 @@ class Move(Struct, frozen=True):
 
 
 def stay(scene: Scene, run: Run, *, until: float | None = None) -> Move:
+    """The step goes on; it is looked at again at ``until`` at the latest, on edged's clock."""
     return Move(scene.state, run, until=until)
 
 
 def end(scene: Scene, run: Run, verdict: StepResult, why: str = "") -> Move:
+    """The step is over, with this verdict."""
     return Move(scene.state, run, verdict, why)
 
 
