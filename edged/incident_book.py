@@ -18,6 +18,7 @@ class KeptBook(Struct, frozen=True):
 
 
 def shut(book: Book) -> KeptBook:
+    """What outlives edged by itself; incidents are stored one by one."""
     return KeptBook(book.numbers, book.changes, book.images)
 
 

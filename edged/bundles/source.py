@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +58,7 @@ def open_source(path: Path, most_files: int = MOST_FILES) -> Source:
         raise
 
 
-class _Opened:
+class _Opened(ABC):
     """What both have in common: a descriptor, and files with sizes. Owns ``descriptor`` once it is made."""
 
     def __init__(self, descriptor: int, found: dict[str, int]) -> None:
@@ -70,8 +71,9 @@ class _Opened:
             self.signature = self._read(SIGNATURE, found[SIGNATURE], MOST_SIGNATURE, "signature_format")
         self.sizes = {path: size for path, size in found.items() if path not in RESERVED}
 
+    @abstractmethod
     def open(self, path: str) -> Blob:
-        raise NotImplementedError
+        """As ``Source.open``."""
 
     def _read(self, path: str, size: int, most: int, code: str) -> bytes:
         if size > most:

@@ -155,6 +155,7 @@ def plain(step: StepName | Step) -> Step:
 
 
 def timeout_of(step: Step) -> float:
+    """Seconds."""
     return KINDS[step.do].timeout if step.timeout is None else step.timeout
 
 

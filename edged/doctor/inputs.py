@@ -66,6 +66,7 @@ def _file(patient: Patient, subject: str, path: str, csv: bool) -> Finding:
 
 
 def judge_file(subject: str, path: Path, who: Identity, csv: bool) -> Finding:
+    """Whether the daemon, as ``who``, can read rows from this file."""
     fix = f"sudo setfacl -m u:{who.name}:rX {path.parent} {path}   (and so the folders above: namei -l {path})"
     try:
         status = path.stat()
@@ -128,6 +129,7 @@ def _http(subject: str, url: str) -> Finding:
 
 
 def judge_answer(subject: str, url: str, status: int, body: bytes, show: str) -> Finding:
+    """``status``: of HTTP. ``show``: a command that asks for the same."""
     if status == 204:
         return ok(subject, f"{url} answers; there are no rows yet")
     if status != 200:

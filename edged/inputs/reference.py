@@ -18,6 +18,7 @@ _NEARLY = 1e-6
 
 
 def encode(reference: Reference) -> bytes:
+    """As JSON that people can read, the same for the same reference."""
     return msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n"
 
 

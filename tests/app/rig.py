@@ -158,7 +158,7 @@ class Backups:
     def back_up(self, *args: Any) -> dict[str, Any]:
         return {}
 
-    restore = back_up
+    restore = find = back_up
 
     def listing(self, app: str) -> list[dict[str, Any]]:
         return []

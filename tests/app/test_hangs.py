@@ -222,6 +222,7 @@ CASES: dict[str, Case] = {
     ),
     "EvidenceStore.prune": Case("action", PRUNE["evidence"], late=True),
     "DataBackups.back_up": Case("action", given(act.BackUpData, "another" + DATA_SIDE, **DATA), late=True),
+    "DataBackups.find": Case("action", given(act.FindBackup, "another" + DATA_SIDE, data=DATA["data"]), late=True),
     "DataBackups.restore": Case("action", given(act.RestoreData, "another" + DATA_SIDE, **DATA), late=True),
     "DataBackups.listing": Case("action", given(act.ReadOut, what="backups", app="a"), late=True),
     "DataBackups.prune": Case("action", given(act.PruneDisk, what=("backups",)), late=True),

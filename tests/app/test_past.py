@@ -17,6 +17,8 @@ from edged.config import Config
 from edged.flight.replay import Count, replay
 from edged.flight.segment import Segment
 from edged.ports.history import MINUTE
+from edged.witness import Turn
+from tests.fixtures.broker import until
 from tests.flight.recording import Clock, one_run, recorder, walk
 
 
@@ -32,7 +34,7 @@ def made(folder: Path, runtime: Path | None = None) -> Past:
 
 def feed(one: Past, heard: list[Any]) -> None:
     for now, fact, config, before, judged in heard:
-        one.saw(now, fact, config, before, judged.state, judged.actions, judged.events)
+        one.saw(Turn(now, fact, config, before, judged.state, judged.actions, judged.events))
 
 
 def facts_of(folder: Path) -> Count:
@@ -51,6 +53,23 @@ def test_facts_and_figures_of_one_run(tmp_path: Path, quick: None) -> None:
     assert count.facts == len(heard) and not count.differing
     kept = {(s.subject, s.metric) for s in made(tmp_path).rollups.rollups(0.0, 4e9, step=MINUTE)}
     assert {("mid", "probe"), ("mid", "memory"), ("host", "memory.share")} <= kept
+
+
+def test_facts_and_figures_go_to_the_disk_in_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "EVERY", 0.02)
+    written: list[str] = []
+    one = made(tmp_path)
+    finish, flush = one._recorder.finish, one.rollups.flush
+    monkeypatch.setattr(one._recorder, "finish", lambda: (finish(), written.append("facts")))
+    monkeypatch.setattr(one.rollups, "flush", lambda *bounds: (flush(*bounds), written.append("figures")))
+    feed(one, one_run(walk()))
+    one.start()
+    until(lambda: not one._recorder._seen)
+    assert not written  # half an hour is not over
+    one._flushed -= past.FLUSH_EVERY
+    until(lambda: len(written) == 2)
+    assert written == ["facts", "figures"]
+    one.stop(5.0)
 
 
 def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +158,7 @@ def test_it_keeps_to_its_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     one = recorder(tmp_path, **bounds)
     one.begin()
     for now, fact, config, before, judged in heard:
-        one.saw(now, fact, config, before, judged.state, judged.actions, judged.events)
+        one.saw(Turn(now, fact, config, before, judged.state, judged.actions, judged.events))
     one.finish()
     files = contents(tmp_path, None)
     first, last = Segment(files[0][1]).head.now, heard[-1][0]

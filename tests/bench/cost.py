@@ -19,7 +19,9 @@ from tests.fixtures.relay import Relay
 
 from .measure import Figure, cpu_seconds, pss_mb, until
 
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3600.0
+WHOLE = HOUR + 100.0
+"""Seconds in which all that edged does by the half hour and by the hour comes, wherever they begin."""
 WELL = Path(__file__).with_name("well.py")
 """A tiny server that says 200, for the health checks."""
 
@@ -32,13 +34,15 @@ class Cost(Struct, frozen=True):
     engine: float
     """Share of one core, dockerd and its containerd."""
     disk: float
-    """Bytes a day, as the block device under the state folder counted them."""
+    """Bytes, as the block device under the state folder counted them."""
     sent: float
     """Bytes a day towards the broker, without TCP/IP."""
     pss: float
     """MB."""
     events: int
     """Told meanwhile: whoever is quiet has nothing to say."""
+    lasted: float
+    """Seconds."""
 
 
 def cpu(engine: Engine, folder: Path, seconds: float, many: int) -> list[Figure]:
@@ -62,13 +66,17 @@ def cpu(engine: Engine, folder: Path, seconds: float, many: int) -> list[Figure]
 
 
 def wear(engine: Engine, folder: Path, seconds: float) -> list[Figure]:
-    """Bytes of 20 quiet containers at the defaults, brought up to a day."""
+    """Bytes of 20 quiet containers at the defaults, brought up to a day: ``seconds``, and never less than an hour.
+
+    What is written by the hour is there once for each whole hour; so these are what the bytes are divided by.
+    """
     _containers(engine, 0, 20)
     with _disk(folder) as (state, written):
-        cost = measure(engine, folder / "usual", 20, "5s", seconds, state, written)
-    note = f"measured over {seconds:.0f} s, {cost.events} events"
+        cost = measure(engine, folder / "usual", 20, "5s", max(seconds, WHOLE), state, written)
+    note = f"measured over {cost.lasted:.0f} s, {cost.events} events, PSS {cost.pss:.1f} MB"
+    disk = cost.disk / (cost.lasted // HOUR * HOUR) * DAY
     return [
-        Figure("written to disk a day, 20 quiet containers", cost.disk / 1e6, 20.0, "MB", 1, None, note),
+        Figure("written to disk a day, 20 quiet containers", disk / 1e6, 20.0, "MB", 1, None, note),
         Figure("sent to the broker a day, 20 quiet containers", cost.sent / 1e6, 2.0, "MB", 1, None, note),
     ]
 
@@ -111,10 +119,11 @@ def measure(
             return Cost(
                 cpu=ours / lasted,
                 engine=theirs / lasted,
-                disk=((written() if written else 0) - disk) / lasted * DAY,
+                disk=(written() if written else 0) - disk,
                 sent=(relay.sent - sent) / lasted * DAY,
                 pss=pss_mb(pid),
                 events=len(daemon.events()) - told,
+                lasted=lasted,
             )
         finally:
             daemon.end()

@@ -25,6 +25,7 @@ from edged.vocabulary.deployments import Traffic
 from edged.vocabulary.inference import Scrape
 from edged.vocabulary.state import State
 from edged.vocabulary.world import Disk, Usage
+from edged.witness import Turn
 from tests.flight.recording import WALL, Clock, listening
 from tests.judge.world import World
 
@@ -100,13 +101,13 @@ def history(folder: Path, seed: int) -> list[Figure]:
 def hour(folder: Path, seed: int) -> list[Figure]:
     """An hour of a device, recorded, and judged again."""
     plant = Plant(seed)
-    recorder = FlightRecorder(folder / FOLDER, None, Clock(), 1, Recording, lambda: "sha256:0", 600.0)
+    recorder = FlightRecorder(folder / FOLDER, None, Clock(), 1, Recording, lambda: "sha256:0")
     recorder.begin()
     minutes, spent = Minutes(), [0.0]
 
     def heard(now: float, fact: facts.Fact, config: Config, before: State, judged: Judgement) -> None:
         begun = time.process_time()
-        recorder.saw(now, fact, config, before, judged.state, judged.actions, judged.events)
+        recorder.saw(Turn(now, fact, config, before, judged.state, judged.actions, judged.events))
         minutes.saw(now, WALL + now, fact, before, judged.state, judged.events)
         spent[0] += time.process_time() - begun
 

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.fixtures.broker import Mosquitto, Reader
 from tests.fixtures.edged import Edged
@@ -24,9 +25,9 @@ class TimedReader(Reader):
         self.times: list[float] = []
         super().__init__(broker, "edged/v1/test-device/#")
 
-    def _take(self, *arguments: object) -> None:
+    def _take(self, *arguments: Any) -> None:
         self.times.append(time.monotonic())
-        super()._take(*arguments)  # type: ignore[arg-type]
+        super()._take(*arguments)
 
 
 def outage(engine: Engine, folder: Path, events: int, kills: int, chance: random.Random) -> list[Figure]:

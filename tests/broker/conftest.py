@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,8 +46,8 @@ def peer(broker: FleetBroker) -> Iterator[Callable[..., Peer]]:
     """Connects clients to ``broker``: ``peer(papers, "some id")``."""
     made: list[Peer] = []
 
-    def connect(papers: Papers, client_id: str, **options: object) -> Peer:
-        made.append(Peer(broker, papers, client_id, **options))  # type: ignore[arg-type]
+    def connect(papers: Papers, client_id: str, **options: Any) -> Peer:
+        made.append(Peer(broker, papers, client_id, **options))
         return made[-1]
 
     yield connect

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -139,15 +139,20 @@ class Points:
     def install(self) -> None:
         steps.at = self.at
         for name in CALLS:
-            setattr(os, name, self.system_call(name, getattr(os, name)))
+            put(os, name, partial(self.system_call, name))
         os.sync = self.around("os.sync", os.sync if "KILL_SYNC" not in os.environ else _sync_state)
         for name in ENGINE:
-            setattr(DockerEngine, name, self.engine_call(name, getattr(DockerEngine, name)))
+            put(DockerEngine, name, partial(self.engine_call, name))
         for kind in ACTED:
             EXECUTORS[kind] = self.around(f"act.{kind.__name__}", EXECUTORS[kind])
-        SqliteStore.commit = self.commit(SqliteStore.commit)  # type: ignore[method-assign]
+        put(SqliteStore, "commit", self.commit)
         if boot := os.environ.get("KILL_BOOT"):
-            LocalHost.boot_id = lambda self: boot  # type: ignore[method-assign]
+            put(LocalHost, "boot_id", lambda _real: lambda _host: boot)
+
+
+def put(owner: object, name: str, around: Callable[[Any], Any]) -> None:
+    """Puts what ``around`` makes of a function in that function's place."""
+    setattr(owner, name, around(getattr(owner, name)))
 
 
 def _sync_state() -> None:

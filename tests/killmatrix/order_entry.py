@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from edged.vocabulary.events import CommandAnswered
 from edged.vocabulary.facts import OrderReceived
 from edged.vocabulary.trust import REMOTE
 
-from .entry import Points
+from .entry import Points, put
 
 
 class OrderPoints(Points):
@@ -83,19 +83,19 @@ class OrderPoints(Points):
         return call
 
     def install(self) -> None:
-        Intake.offer = self.pair("intake.offer", Intake.offer)  # type: ignore[method-assign]
-        Reception.take = self.pair("reception.take", Reception.take)  # type: ignore[method-assign]
-        loop.judge = self.pair(  # type: ignore[attr-defined]
-            "judge",
-            loop.judge,
-            lambda _state, fact, *_: isinstance(fact, OrderReceived),  # type: ignore[attr-defined]
-        )
-        SqliteStore.commit = self.committing(SqliteStore.commit)  # type: ignore[method-assign]
-        PahoBroker.acknowledge = self.pair("receipt", PahoBroker.acknowledge)  # type: ignore[method-assign]
-        PahoBroker.publish = self.pair("publish", PahoBroker.publish, _is_answer)  # type: ignore[method-assign]
+        put(Intake, "offer", partial(self.pair, "intake.offer"))
+        put(Reception, "take", partial(self.pair, "reception.take"))
+        put(loop, "judge", partial(self.pair, "judge", when=_is_order))
+        put(SqliteStore, "commit", self.committing)
+        put(PahoBroker, "acknowledge", partial(self.pair, "receipt"))
+        put(PahoBroker, "publish", partial(self.pair, "publish", when=_is_answer))
         for kind in (actions.CaptureEvidence, actions.RestartContainer):
             EXECUTORS[kind] = self.pair(f"act.{kind.__name__}", EXECUTORS[kind])
-        DockerEngine.restart = self.pair("engine.restart", DockerEngine.restart)  # type: ignore[method-assign]
+        put(DockerEngine, "restart", partial(self.pair, "engine.restart"))
+
+
+def _is_order(_state: object, fact: object, *_: object) -> bool:
+    return isinstance(fact, OrderReceived)
 
 
 def _is_answer(_broker: PahoBroker, message: Message, *_: Any) -> bool:

@@ -67,7 +67,8 @@ def test_check_shows_every_error_at_once(tmp_path: Path) -> None:
     told = json.loads(call("check", "--json", "-c", str(file)).stdout)
     assert not told["ok"] and len(told["errors"]) == 3
     file.write_text("apps: {a: {}}\n")
-    assert call("check", "-c", str(file)).returncode == 0
+    good = call("check", "-c", str(file))
+    assert good.returncode == 0 and ", 1 app, sha256:" in good.stdout
 
 
 def test_usage() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.broker import Mosquitto, Reader
+from tests.fixtures.demand import demand
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import Engine
 from tests.fixtures.load import Account
@@ -44,10 +44,7 @@ class WallClock:
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Iterator[WallClock]:
-    if shutil.which("faketime") is None:
-        if os.environ.get("EDGED_REQUIRE_REAL") == "1":
-            pytest.fail("faketime is not installed")
-        pytest.skip("faketime is not installed")
+    demand("" if shutil.which("faketime") else "faketime is not installed")
     yield WallClock(tmp_path)
 
 

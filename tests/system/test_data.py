@@ -12,11 +12,13 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.adapters.boxes import content
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import Engine, eventually
 
@@ -52,6 +54,10 @@ class Historian:
         self.daemon = make({"apps": {"app": {"restart": QUICK, "data": settings | data}}}).start()
         self.daemon.wait_state("app", "healthy")
         eventually(lambda: self.rows() > 3, what="it writes")
+
+    def restored(self, before: int) -> list[dict[str, Any]]:
+        """What was told of restores, but for the ``before`` first."""
+        return self.daemon.events("data.restored")[before:]
 
     def rows(self) -> int:
         try:
@@ -111,7 +117,7 @@ def test_a_torn_database_comes_back_with_its_owner_and_the_torn_one_is_kept(engi
     aside = next(one["name"] for one in it.list() if one["aside"])
     with tarfile.open(it.file(aside)) as tar:
         assert {"app.db", "junk/x"} <= set(tar.getnames())
-        assert tar.extractfile("app.db").read().startswith(b"torn torn")  # type: ignore[union-attr]
+        assert content(tar, "app.db").startswith(b"torn torn")
     (told,) = it.daemon.events("data.restored")
     assert told["data"]["ok"] and told["data"]["aside"] == aside
 
@@ -187,7 +193,7 @@ def test_edged_is_killed_again_and_again_while_it_restores(engine: Engine, edged
             it.daemon.kill()
             it.daemon.start()
         asking.communicate(timeout=60)
-        told = eventually(lambda before=before: it.daemon.events("data.restored")[before:], 60.0)  # type: ignore[misc]
+        told = eventually(partial(it.restored, before), 60.0)
         assert told[0]["data"]["ok"], told
         it.daemon.wait_state("app", "healthy", within=30.0)
         assert {path.name: path.read_bytes() for path in it.folder.glob("part-*")} == wanted

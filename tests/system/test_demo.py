@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,10 +57,14 @@ def test_the_demo_verifies_every_recovery(engine: Engine, environment: dict[str,
     assert shown["ok"], story
     assert [scene["name"] for scene in shown["scenes"]] == [
         "kill", "hang", "leak", "stop", "bad config", "good update", "wrong model", "slow model", "crashing model",
+        "incidents", "report",
         "fleet ls", "fleet send", "forged command", "replayed command", "fleet rollout", "bad rollout",
     ]  # fmt: skip
     assert all(scene["verified"] for scene in shown["scenes"]), story
     assert (shown["events"]["first"], shown["events"]["missing"]) == (1, [])
+    assert re.search(r"\n  INC-[-0-9]+/detector-[-0-9]+\.json\.gz  +[0-9]+ bytes\n", story), story  # evidence is shown
+    assert re.search(r"detected +detector +AppDown \(critical\): .*\n.* action ", story, re.S), story
+    assert "\n  ATTENTION: " in story, story
     assert left_behind(engine, folder) == []
 
 

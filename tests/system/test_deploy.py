@@ -187,6 +187,16 @@ def smoked(detector: Detector, phases: list[dict[str, Any]]) -> bool:
     return ok
 
 
+def decided(detector: Detector) -> list[tuple[str, str]]:
+    """What was started and tried, in order, as the flight recorder has it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "replay", str(detector.edged.state / "flight"), "--json"],
+        capture_output=True, text=True, timeout=60, check=False, env=os.environ,
+    )  # fmt: skip
+    actions = [action for one in json.loads(done.stdout)["decided"] for action in one["actions"]]
+    return [(a["type"], a["subject"]) for a in actions if a["type"] in ("StartContainer", "SmokeTest")]
+
+
 def served(detector: Detector) -> float:
     """The score that the app gives now."""
     body = json.dumps({"windows": [[0.5] * 64]}).encode()
@@ -197,6 +207,10 @@ def served(detector: Detector) -> float:
 def test_without_traffic_the_smoke_inputs_decide(engine: Engine, edged: Make, tmp_path: Path) -> None:
     detector = Detector(engine, edged, answers_at=True)
     detector.run_mounted()
+    engine.run("rest")
+    detector.edged.configure(
+        detector.edged.config | {"apps": detector.edged.config["apps"] | {"rest": {"priority": 90}}}
+    )
     detector.edged.start()
     code, phases, text = detector.deploy(scaled(tmp_path, 1, 1.0))
     assert code == 0 and smoked(detector, phases), text + detector.edged.text()
@@ -210,6 +224,18 @@ def test_without_traffic_the_smoke_inputs_decide(engine: Engine, edged: Make, tm
     detector.edged.wait_state("detector", "healthy")
     assert served(detector) == 0.5
     assert not detector.edged.events("recovery.started")
+
+    # Everything is down at once: the model in place is tried before the next app begins.
+    detector.edged.kill()
+    for name in ("rest", "detector"):
+        engine.kill_main(name)
+    detector.edged.start()
+    told = detector.edged.wait_event("runbook.step_ended", 60.0, alert="CompleteFailure", step="recover_all")["data"]
+    assert told["result"] == "done" and "detector answered the smoke inputs" in told["reason"], told
+    assert detector.edged.stop() == 0
+    assert decided(detector)[-3:] == [
+        ("StartContainer", "detector"), ("SmokeTest", "detector/artifacts"), ("StartContainer", "rest"),
+    ]  # fmt: skip
 
 
 def test_an_app_that_keeps_its_old_model_is_found_out(engine: Engine, edged: Make, tmp_path: Path) -> None:

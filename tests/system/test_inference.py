@@ -186,6 +186,8 @@ def test_an_app_that_serves_another_model_is_told(engine: Engine, edged: Make, t
     raised = daemon.wait_event("alert.raised", name="SmokeProbeFailed")
     assert "/predict answered 0.5 where 0.25 was expected" in raised["data"]["summary"]
     assert daemon.app("detector")["state"] == "healthy"
+    (incident,) = daemon.wait(lambda: daemon.status()["incidents"], 10.0, "an incident")
+    assert incident["likely"].startswith("deployment of model vibration 1.0 to detector: committed"), incident
 
 
 def test_prometheus_sees_it(engine: Engine, edged: Make, served: Served) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.engine import Engine, demand
+from tests.fixtures.demand import demand
+from tests.fixtures.engine import Engine
 from tests.killmatrix import orders
 from tests.killmatrix.matrix import Case, Matrix, Result, Story
 from tests.killmatrix.power import missing

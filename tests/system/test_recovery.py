@@ -28,9 +28,11 @@ def app(**more: Any) -> dict[str, Any]:
 class Health(http.server.BaseHTTPRequestHandler):
     """An app's health endpoint whose answer the test decides."""
 
+    server: Any
+
     def do_GET(self) -> None:
-        self.server.gate.wait(20.0)  # type: ignore[attr-defined]
-        self.send_response(self.server.code)  # type: ignore[attr-defined]
+        self.server.gate.wait(20.0)
+        self.send_response(self.server.code)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -151,6 +153,8 @@ def test_a_crash_loop_spends_its_budget_then_is_tried_slowly(engine: Engine, edg
     assert gave_up["data"]["attempts"] == 3
     starts = [e for e in daemon.events("action.started") if e["data"]["action"] == "StartContainer"]
     assert len(starts) == 3
+    first, second, *_ = [e["data"]["next_in"] for e in daemon.events("recovery.failed")]
+    assert first < second, "the waits grow"
     daemon.wait_event("alert.raised", name="CrashLoop")
     daemon.wait_event("alert.raised", name="RecoveryExhausted")
     assert daemon.app("worker")["recovery"]["circuit"] == "open"

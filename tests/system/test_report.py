@@ -63,6 +63,14 @@ def test_a_recovery_and_an_outage_are_in_the_report(
     assert told["verdict"] == ("ok" if answer.returncode == 0 else "attention")
 
 
+def weekly(daemon: Edged, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(REPO / "scripts/weekly-health-check"), "--socket", str(daemon.socket), "--to", str(folder), "--keep", "2"],
+        capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"EDGED": f"{sys.executable} -m edged", "PYTHONPATH": str(REPO)},
+    )  # fmt: skip
+
+
 def test_the_weekly_check_prints_stores_and_tells(engine: Engine, edged: Make, tmp_path: Path) -> None:
     engine.run("worker")
     daemon = edged({"apps": {"worker": QUICK | {"restart": {"enabled": False}}}}).start()
@@ -70,14 +78,15 @@ def test_the_weekly_check_prints_stores_and_tells(engine: Engine, edged: Make, t
     engine.kill_main("worker")
     daemon.wait_state("worker", "down")
     folder = tmp_path / "reports"
-    answer = subprocess.run(
-        [str(REPO / "scripts/weekly-health-check"), "--socket", str(daemon.socket), "--to", str(folder), "--keep", "2"],
-        capture_output=True, text=True, timeout=120, check=False,
-        env=os.environ | {"EDGED": f"{sys.executable} -m edged", "PYTHONPATH": str(REPO)},
-    )  # fmt: skip
+    answer = weekly(daemon, folder)
     assert answer.returncode == 1, answer.stdout + answer.stderr
     assert "ATTENTION" in answer.stdout and "it is down" in answer.stdout
     assert sorted(one.suffix for one in folder.iterdir()) == [".html", ".json", ".txt"]
+    # Where nothing can be kept it is printed and told all the same, and that is no success.
+    answer = weekly(daemon, Path("/proc/none"))
+    assert answer.returncode == 5, answer.stdout + answer.stderr
+    assert "it is down" in answer.stdout and "could not be kept in /proc/none" in answer.stderr
+    assert len(daemon.events("report.made")) == 2
     assert daemon.events("report.made")[0]["data"]["verdict"] == "attention"
 
 

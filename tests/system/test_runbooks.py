@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,14 +98,55 @@ def test_after_an_outage_the_essential_app_is_seen_well_before_the_rest(engine: 
     ]  # fmt: skip
 
 
-def test_a_full_disk_is_pruned(engine: Engine, edged: Make) -> None:
-    engine.run("worker")
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Makes file systems with these mount options."""
+    made: list[Path] = []
+
+    def make(options: str) -> Path:
+        folder = tmp_path / f"disk-{len(made)}"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+        made.append(folder)
+        return folder
+
+    yield make
+    for folder in made:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_pruned(engine: Engine, edged: Make, disk: Callable[[str], Path], tmp_path: Path) -> None:
+    volume = f"data-{secrets.token_hex(4)}"
+    engine.client.create_volume(volume)
+    engine.run("worker", mounts=[f"{volume}:/data"])
     engine.run("leftover", "true")
-    disk = {"paths": ["/"], "warn": "0.1%", "critical": "0.2%", "prune": {"min_age": "0s"}}
-    host = {"disk": disk, "every": "1s", "cpu": {"for": "1h"}, "clock": {"for": "1h"}}
-    daemon = edged({"apps": {"worker": {}}, "host": host}).start()
+    engine.client.import_image_from_data(b"".join(engine.client.export("leftover")))
+    assert engine.client.images(filters={"dangling": True})
+    few_inodes, read_only = disk("size=4m,nr_inodes=20"), disk("ro")
+    for number in range(19):
+        (few_inodes / str(number)).touch()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("app.log", "app.log.1"):
+        (logs / name).write_text("x" * 8192)
+    watched = {"paths": ["/", str(few_inodes), str(read_only)], "warn": "0.1%", "critical": "0.2%"}
+    prune = {"min_age": "0s", "logs": [f"{logs}/*.log.?"]}
+    host = {"disk": watched | {"prune": prune}, "every": "1s", "cpu": {"for": "1h"}, "clock": {"for": "1h"}}
+    daemon = edged({"apps": {"worker": {"data": {"volume": volume, "every": "0s"}}}, "host": host}).start()
     daemon.wait_state("worker", "healthy")
+    data = Path(engine.client.inspect_volume(volume)["Mountpoint"])
+    for content in ("one", "two"):
+        (data / "file").write_text(content)
+        assert verb(daemon, "data", "worker", "backup").returncode == 0
+    kept = daemon.state / "backups" / "worker"
+    *old, newest = sorted(kept.glob("*.tar.gz"))
+    assert len(old) == 1
+    daemon.wait_event("alert.raised", name="ReadOnlyFs", subject=str(read_only), severity="critical")
     pruned = daemon.wait_event("action.ended", 90.0, action="PruneDisk")["data"]
-    assert pruned["ok"] and pruned["result"]["removed"] == ["leftover"]
+    assert pruned["ok"] and pruned["result"]["removed"] == ["leftover"] and pruned["result"]["freed"] >= 8192
     assert daemon.app("worker")["state"] == "healthy"
     assert {c["Names"][0] for c in engine.client.containers(all=True)} == {"/worker"}
+    assert [one.name for one in logs.iterdir()] == ["app.log"] and [*kept.glob("*.tar.gz")] == [newest]
+    assert not engine.client.images(filters={"dangling": True})
+    told = daemon.wait_event("alert.raised", name="DiskFull", subject=str(few_inodes))["data"]
+    assert "100% full; 0 inodes are left" in told["summary"]

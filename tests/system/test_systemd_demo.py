@@ -87,6 +87,7 @@ def test_the_whole_demo_under_the_unit(
     shown = json.loads(told.out)
     assert [scene["name"] for scene in shown["scenes"] if scene["verified"]] == [
         "kill", "hang", "leak", "stop", "bad config", "good update", "wrong model", "slow model", "crashing model",
+        "incidents", "report",
     ]  # fmt: skip
     assert (shown["events"]["first"], shown["events"]["missing"]) == (1, [])
     evidence = device.sh("find /var/lib/edged/evidence -type f -exec stat -c '%a %U %G %n' {} +").splitlines()
