@@ -96,7 +96,7 @@ def test_nor_is_it_when_edged_was_away_meanwhile(engine: Engine, edged: Make) ->
     for name in ("plain", "other", "mine"):
         daemon.wait_state(name, "healthy")
     engine.client.stop("mine", timeout=1)
-    daemon.wait_state("mine", "stopped")
+    daemon.wait_event("app.changed", subject="mine", new="stopped")  # events are told when they are on disk
     daemon.kill()
     engine.crash()
     engine.start()

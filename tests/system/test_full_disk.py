@@ -117,9 +117,10 @@ def test_killed_and_started_on_a_full_disk(engine: Engine, case: tuple[Edged, Sm
     disk.fill()
     recover(engine, daemon, 2)
     daemon.wait(lambda: daemon.status()["storage_error"], 10.0, "nothing can be stored")
-    daemon.command("maintenance.set", app="worker", on=True, seconds=3600.0, why="new camera")
     engine.client.stop("resting")
     daemon.wait_state("resting", "stopped")
+    # Answered when it is kept, and so is all that was before it.
+    daemon.command("maintenance.set", app="worker", on=True, seconds=3600.0, why="new camera")
     spent = daemon.app("worker")["recovery"]["budget_used"]
     daemon.kill()
 
