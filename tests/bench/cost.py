@@ -15,6 +15,7 @@ from msgspec import Struct
 from tests.fixtures.broker import Mosquitto, free_port
 from tests.fixtures.edged import Edged
 from tests.fixtures.engine import Engine
+from tests.fixtures.invented import InventedHost
 from tests.fixtures.relay import Relay
 
 from .measure import Figure, cpu_seconds, pss_mb, until
@@ -103,7 +104,8 @@ def measure(
         daemon = Edged(folder, engine.url, config)
         if state is not None:
             daemon.state = state
-        daemon.start()
+        # Whatever else this machine kills for want of memory is no news of a quiet device.
+        daemon.start(**(InventedHost(folder / "host").env if state is not None else {}))
         try:
             assert daemon.process is not None
             pid = daemon.process.pid

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -92,14 +93,26 @@ def _log(state: Path, names: list[str], begin: int, chance: random.Random) -> No
 
 
 def _run(daemon: Edged) -> tuple[float, float]:
-    """(seconds, peak in MB)."""
+    """(seconds, peak in MB). The peak that ``wait4`` tells has that of this process in it, from before the ``exec``."""
     command = [sys.executable, "-m", "edged", "report", "--socket", str(daemon.socket)]
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None and process.stderr is not None
-    shown = process.stdout.read()
-    _, code, usage = os.wait4(process.pid, 0)
+    peaks, ended = [0.0], threading.Event()
+    watching = threading.Thread(target=_watch, args=(process.pid, peaks, ended))
+    watching.start()
+    try:
+        shown, said = process.communicate(timeout=60.0)
+    finally:
+        ended.set()
+        watching.join()
     seconds = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(code)
-    assert process.returncode in (0, 1) and b"APPS" in shown, process.stderr.read()
-    return seconds, usage.ru_maxrss * 1024 / 1e6
+    assert process.returncode in (0, 1) and b"APPS" in shown, said
+    return seconds, max(peaks)
+
+
+def _watch(pid: int, peaks: list[float], ended: threading.Event) -> None:
+    """Notes the highest resident size so far, MB, until the process ends."""
+    while not ended.wait(0.005):
+        with contextlib.suppress(OSError, StopIteration):  # it ends just now
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            peaks.append(next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM:")))
