@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..adapters.flight_files import FOLDER
 from ..adapters.flight_recorder import FlightRecorder
 from ..adapters.storage.history import RollupStore
 from ..config import Config
@@ -32,20 +31,9 @@ class Past:
     """Implements ``Witness``. A disk that hangs holds up the past, never the present: so it is not supervised."""
 
     def __init__(
-        self,
-        folder: Path,
-        runtime: Path | None,
-        clock: Clock,
-        boot: int,
-        config: Callable[[], Config],
-        digest: Callable[[], str],
+        self, recorder: FlightRecorder, rollups: RollupStore, clock: Clock, config: Callable[[], Config]
     ) -> None:
-        """``runtime``: the service manager's folder, in memory; ``None``: there is none."""
-        self._clock, self._config = clock, config
-        self._recorder = FlightRecorder(
-            folder / FOLDER, runtime, clock, boot, lambda: config().history.recording, digest
-        )
-        self.rollups = RollupStore(folder, runtime)
+        self._recorder, self.rollups, self._clock, self._config = recorder, rollups, clock, config
         self._minutes = Minutes()
         self._last: tuple[float, State] | None = None
         self._lock = threading.Lock()

@@ -13,9 +13,12 @@ import msgspec
 from ..act.runner import ActionRunner
 from ..adapters import ed25519
 from ..adapters.clock import DeviceClock
+from ..adapters.flight_files import FOLDER
+from ..adapters.flight_recorder import FlightRecorder
 from ..adapters.host import LocalHost
 from ..adapters.incoming import Incoming
 from ..adapters.lazy import lazy_artifacts
+from ..adapters.storage.history import RollupStore
 from ..adapters.store import SqliteStore
 from ..adapters.systemd import SystemdNotifier
 from ..config.load import Loaded
@@ -113,14 +116,15 @@ class Wiring:
         )
 
     def _new_past(self, env: Mapping[str, str]) -> Past:
-        return Past(
-            self._folder,
-            runtime_folder(env),
+        recorder = FlightRecorder(
+            self._folder / FOLDER,
+            runtime := runtime_folder(env),
             self._clock,
             self._boot,
-            lambda: self._loaded.config,
+            lambda: self._loaded.config.history.recording,
             lambda: self._loaded.digest,
         )
+        return Past(recorder, RollupStore(self._folder, runtime), self._clock, lambda: self._loaded.config)
 
     def _new_housekeeping(self) -> Housekeeping:
         return Housekeeping(

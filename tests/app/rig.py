@@ -17,7 +17,7 @@ import yaml
 from msgspec.structs import replace
 
 from edged.app import daemon as composition
-from edged.app import past, reporting, web, wiring
+from edged.app import reporting, web, wiring
 from edged.app.blackbox import Blackbox
 from edged.app.daemon import Daemon
 from edged.app.supervision import INTAKE, OUTBOX, RECORDER
@@ -315,8 +315,8 @@ class Rig:
 
         patch.setattr(composition, "LocalHost", lambda: before("Host", Host()))
         patch.setattr(composition, "SqliteStore", lambda path, **more: before("Store", Store(path, **more)))
-        numbers = past.RollupStore
-        patch.setattr(past, "RollupStore", lambda *args: before("History", numbers(*args)))
+        numbers = wiring.RollupStore
+        patch.setattr(wiring, "RollupStore", lambda *args: before("History", numbers(*args)))
         clock = composition.DeviceClock
 
         class Clock:

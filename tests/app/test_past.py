@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from edged.adapters import flight_recorder
-from edged.adapters.flight_files import contents
+from edged.adapters.flight_files import FOLDER, contents
+from edged.adapters.flight_recorder import FlightRecorder
+from edged.adapters.storage.history import RollupStore
 from edged.app import past
 from edged.app.past import Past
 from edged.config import Config
@@ -29,7 +31,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(folder: Path, runtime: Path | None = None) -> Past:
-    return Past(folder, runtime, Clock(), 1, Config, lambda: "sha256:0")
+    clock = Clock()
+    bounds = Config().history.recording
+    made = FlightRecorder(folder / FOLDER, runtime, clock, 1, lambda: bounds, lambda: "sha256:0")
+    return Past(made, RollupStore(folder, runtime), clock, Config)
 
 
 def feed(one: Past, heard: list[Any]) -> None:
