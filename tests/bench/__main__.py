@@ -36,6 +36,7 @@ Bench = Callable[[Engine, Path, argparse.Namespace], list[Figure]]
 BENCHES: dict[str, Bench] = {
     "verbs": lambda e, f, a: footprint.verbs(e, f, a.count),
     "memory": lambda e, f, a: footprint.memory(e, f, 20, 30.0),
+    "everything": lambda e, f, a: footprint.everything(e, f, 20, 60.0),
     "kill": lambda e, f, a: [recovery.kill(e, f, a.count)],
     "unhealthy": lambda e, f, a: [recovery.unhealthy(e, f, max(3, a.count // 4))],
     "probe": lambda e, f, a: [recovery.probe(e, f, max(3, a.count // 4), random.Random(a.seed))],

@@ -62,9 +62,9 @@ def test_a_burst_is_told_with_lines_and_without_secrets(engine: Engine, edged: M
 def test_counts_go_on_over_a_restart_of_edged_and_of_the_container(
     engine: Engine, edged: Make, how: signal.Signals
 ) -> None:
-    """About ten lines a second; at any time the engine's own log says how many there are."""
+    """About twenty lines a second; at any time the engine's own log says how many there are."""
     script = (
-        "trap 'exit 0' TERM; i=0; while [ $i -lt 80 ]; do i=$((i+1)); echo ERROR $i; usleep 100000; done; "
+        "trap 'exit 0' TERM; i=0; while [ $i -lt 80 ]; do i=$((i+1)); echo ERROR $i; usleep 50000; done; "
         "sleep 999 & wait"
     )
     engine.run("app", "sh", "-c", script)
@@ -146,9 +146,9 @@ def test_a_flood_hurts_nobody(engine: Engine, edged: Make, flood: str) -> None:
     engine.client.start("flood")
     e.wait_state("flood", "healthy")
     assert e.process is not None
-    time.sleep(5.0)
+    time.sleep(3.0)
     spent, began = cpu_seconds(e.process.pid), time.monotonic()
-    time.sleep(10.0)
+    time.sleep(6.0)
     share = (cpu_seconds(e.process.pid) - spent) / (time.monotonic() - began)
     loud = median(recovery(engine, e, name) for name in names[5:])
     memory = pss_mb(e.process.pid)
