@@ -1,4 +1,4 @@
-"""What installing edged needs: packages without the network, and sources that a test may change."""
+"""What installing edged needs: packages without the network, and sources that a test may change. And a console."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from edged import __version__
+from tests.fixtures.broker import Mosquitto
+from tests.fixtures.console import Console
 from tests.fixtures.engine import REPO
 from tests.fixtures.machine import CACHE, Machine
 
@@ -97,3 +99,11 @@ class Checkout:
 @pytest.fixture
 def checkout(machine: Machine, wheels: Path) -> Checkout:
     return Checkout(machine, wheels)
+
+
+@pytest.fixture
+def console(broker: Mosquitto) -> Iterator[Console]:
+    """Gives orders to the devices of the test's broker."""
+    made = Console(broker)
+    yield made
+    made.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,6 @@ def verb(daemon: Edged, *words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "edged", *words, "--socket", daemon.socket],
         capture_output=True, text=True, timeout=100.0, check=False,
     )  # fmt: skip
-
-
-@pytest.fixture
-def console(broker: Mosquitto) -> Iterator[Console]:
-    made = Console(broker)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,13 +18,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.broker]
 
 Make = Callable[..., Edged]
 OPS, BOSS = Sender(), Sender("boss", "admin", number=3)
-
-
-@pytest.fixture
-def console(broker: Mosquitto) -> Iterator[Console]:
-    made = Console(broker)
-    yield made
-    made.close()
 
 
 @pytest.fixture
