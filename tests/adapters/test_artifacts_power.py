@@ -25,6 +25,8 @@ SIZE = 128 * 2**20  # sparse
 
 @contextmanager
 def mounted(disk: Path, at: Path) -> Iterator[None]:
+    """A container that begins just then holds the mount for a moment longer than ``umount`` tells: what has to be on
+    the disk is synced before, and each file is mounted once only."""
     # No commit by time: only what is asked for is written.
     subprocess.run(["mount", "-o", "loop,commit=300", disk, at], check=True, timeout=20)
     try:
@@ -92,14 +94,16 @@ def test_the_power_goes_at_every_named_step(
     monkeypatch.setattr(os, "sync", lambda: sync_only(at))
     with mounted(disk, at):
         bench = Bench(at / "b", CASES[name])
+        sync_only(at)
     number = 0
     while True:
         number += STRIDE if number else 1
-        used = copied(disk, tmp_path / "used")
+        used = copied(disk, tmp_path / f"used-{number}")
         with mounted(used, at):
             code = in_child(cut_at(number, bench.forward, ""))
             assert code in (0, CUT), number
-            after = copied(used, tmp_path / "after")
+            after = copied(used, tmp_path / f"after-{number}")
+        used.unlink()
         with mounted(after, at):
             bench.check_whole()
             bench.forward()
@@ -108,6 +112,7 @@ def test_the_power_goes_at_every_named_step(
             if number % 5 == 1:
                 bench.back()
                 assert bench.seen() == bench.before, number
+        after.unlink()
         if code == 0:
             break
     assert number > 25
