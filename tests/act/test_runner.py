@@ -14,6 +14,7 @@ from edged.act.runner import SLACK, ActionRunner
 from edged.ports import Refused
 from edged.vocabulary.actions import Action, AnyAction, StartContainer
 from edged.vocabulary.facts import ActionFinished
+from tests.fixtures.patience import PATIENCE
 
 
 class FixedClock:
@@ -25,7 +26,7 @@ class FixedClock:
 
 
 def until(condition: Callable[[], Any], within: float = 5.0) -> None:
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + PATIENCE * within
     while not condition():
         assert time.monotonic() < deadline, "not in time"
         time.sleep(0.005)

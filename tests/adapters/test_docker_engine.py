@@ -19,6 +19,7 @@ from edged.adapters.docker_engine import DockerEngine
 from edged.ports import NotFound, PortError, Refused, Unreachable
 from edged.vocabulary.facts import ContainerChanged
 from tests.fixtures.engine import STUBBORN, Engine, eventually
+from tests.fixtures.patience import PATIENCE
 
 pytestmark = pytest.mark.engine
 SECOND = 1_000_000_000
@@ -126,7 +127,7 @@ def test_a_death_is_told_at_once(engine: Engine, adapter: DockerEngine) -> None:
     assert (died.exit_code, died.at, died.image) == (137, 7.0, "edged-test/busybox:latest")
     assert abs(died.time - time.time()) < 10
     assert following.actions() == ["die"], "nobody asked for it: no kill, no stop"
-    assert took < 1.0
+    assert took < PATIENCE
 
 
 def test_a_persons_stop_and_kill(engine: Engine, adapter: DockerEngine) -> None:
@@ -265,7 +266,7 @@ def test_logs_are_bounded_in_time(engine: Engine, adapter: DockerEngine) -> None
     began = time.monotonic()
     with closing(DockerEngine(engine.url, timeout=0.3)) as impatient, pytest.raises(Unreachable):
         impatient.logs("app", 10, 100, 0.3)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 1.5 * PATIENCE
 
 
 def test_many_threads(engine: Engine, adapter: DockerEngine) -> None:
@@ -305,7 +306,7 @@ def test_a_frozen_engine(engine: Engine, adapter: DockerEngine) -> None:
             began = time.monotonic()
             with pytest.raises(Unreachable, match=f"does not answer within {told}"):
                 call()
-            assert 0.25 < time.monotonic() - began < 1.0
+            assert 0.25 < time.monotonic() - began < PATIENCE
         with pytest.raises(Unreachable, match="does not answer within"):
             next(impatient.events(0, time.monotonic))
         assert following.thread.is_alive(), "the stream itself cannot know"
@@ -330,7 +331,7 @@ def test_close_events_while_the_engine_has_not_accepted(engine: Engine, adapter:
         began = time.monotonic()
         adapter.close_events()
         following.thread.join(2)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 1.5
         assert following.error is None
         if not known_version:
             engine.thaw()

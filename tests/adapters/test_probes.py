@@ -22,7 +22,7 @@ from edged.adapters.resolver import Address, Resolver
 from edged.ports import PortError, Prober
 
 TIMEOUT = 0.5
-SLACK = 0.25
+SLACK = 1.0
 """Seconds a loaded machine may add."""
 
 

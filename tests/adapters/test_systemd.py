@@ -13,6 +13,7 @@ import pytest
 
 from edged.adapters.systemd import SystemdNotifier, SystemdServices
 from edged.ports import NotFound, Notifier, PortError, Refused, Services, Unreachable
+from tests.fixtures.patience import PATIENCE
 
 
 class Manager:
@@ -59,7 +60,7 @@ def test_a_full_queue_does_not_block_and_is_logged_once(manager: Manager, caplog
     with caplog.at_level(logging.WARNING):
         for _ in range(2000):
             notifier.watchdog()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PATIENCE
     assert [record.message for record in caplog.records] == [
         "systemd cannot be told WATCHDOG=1: [Errno 11] Resource temporarily unavailable"
     ]
@@ -200,7 +201,7 @@ def test_no_answer_in_time(systemctl: Systemctl) -> None:
     began = time.monotonic()
     with pytest.raises(Unreachable, match=r"systemd did not restart docker.service within 0.2s"):
         systemctl('[ "$3" = show ] || exec sleep 30').restart("docker.service", 0.2)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2 * PATIENCE
 
 
 def test_no_systemctl_on_this_host() -> None:

@@ -20,7 +20,7 @@ from edged.app import daemon as composition
 from edged.app import reporting, web, wiring
 from edged.app.blackbox import Blackbox
 from edged.app.daemon import Daemon
-from edged.app.supervision import INTAKE, OUTBOX, RECORDER
+from edged.app.supervision import INTAKE, OUTBOX, RECORDER, RELOAD
 from edged.config.load import load
 from edged.loop import Inbox
 from edged.observe.engine import EVENTS, RECONCILE
@@ -29,7 +29,8 @@ from edged.vocabulary.facts import ContainerChanged
 from edged.vocabulary.isolation import Endpoint
 from edged.vocabulary.world import Container, Usage
 
-from ..fixtures.broker import PATIENCE, free_port
+from ..fixtures.broker import free_port
+from ..fixtures.patience import PATIENCE
 
 LIMIT = 0.4
 """The service manager's, seconds."""
@@ -334,11 +335,11 @@ class Rig:
             "log",
             "rollups",
         ):  # stopping a server takes up to half a second
-            idle = SimpleNamespace(start=lambda: None, stop=lambda: None)
+            idle = SimpleNamespace(start=lambda: None, stop=lambda: None, report_late=lambda: None, calls=lambda: ())
             servers = SimpleNamespace(unix=lambda *_: idle, tcp=lambda *_: idle)
             patch.setattr(composition, "HttpServer", servers)
             patch.setattr(web, "HttpServer", servers)
-        names = (RECORDER, OUTBOX, INTAKE, EVENTS, RECONCILE)
+        names = (RECORDER, OUTBOX, INTAKE, RELOAD, EVENTS, RECONCILE)
         patch.setattr(composition, "rhythms", lambda _: dict.fromkeys(names, 60.0))
         patch.setattr("edged.act.runner.SLACK", 0.1)
         patch.setattr("edged.report.recorder.TIDY_EVERY", 0.1)

@@ -22,6 +22,8 @@ import onnx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.fixtures.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "models" / "vibration-autoencoder"
 DIGEST = sha256((BUNDLE / "model.onnx").read_bytes()).hexdigest()
@@ -29,8 +31,8 @@ MIB = 1 << 20
 
 
 def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """Poll `condition` until it is true; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Poll `condition` until it is true; fail after `seconds`, and more on a busy machine."""
+    deadline = time.monotonic() + PATIENCE * seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, "condition not met in time"
         time.sleep(0.01)

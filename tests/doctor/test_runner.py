@@ -47,7 +47,7 @@ def test_in_order_and_in_time(examined: Admit, caplog: pytest.LogCaptureFixture)
     )
     took = time.monotonic() - began
     release.set()
-    assert took < 3.0
+    assert took < 5.0
     assert [(one.examination, one.verdict) for one in found] == [
         ("slow", "ok"), ("hangs", "ok"), ("hangs", "fail"), ("breaks", "ok"), ("breaks", "fail"), ("quick", "ok"),
     ]  # fmt: skip

@@ -19,6 +19,7 @@ from edged.ports import PortError, Refused, Unreachable
 from edged.vocabulary.facts import CheckFailed, ContainerChanged, ContainerInspected, ContainersListed, EngineSeen, Fact
 from edged.vocabulary.world import Container
 from tests.fixtures.engine import Engine, eventually
+from tests.fixtures.patience import PATIENCE
 
 pytestmark = pytest.mark.engine
 F = TypeVar("F", bound=Fact)
@@ -73,7 +74,7 @@ def watching(
             began = time.monotonic()
             watcher.stop()
             took = time.monotonic() - began
-    assert took < 2.2
+    assert took < 2.2 * PATIENCE
     left = {thread.name for thread in threading.enumerate()} & {EVENTS, RECONCILE}
     assert not left
 
@@ -186,7 +187,7 @@ def test_engine_frozen(engine: Engine) -> None:
         assert "does not answer within 0.3s" in lost.error
         os.kill(pid, signal.SIGKILL)
         eventually(lambda: time.monotonic() - frozen > 3)
-        assert max(time.monotonic() - beat for beat in watcher.heartbeats().values()) < 3
+        assert max(time.monotonic() - beat for beat in watcher.heartbeats().values()) < 3 * PATIENCE
         assert inbox.engine() == [True, False]
         engine.thaw()
         thawed = time.monotonic()

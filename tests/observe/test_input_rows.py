@@ -18,6 +18,7 @@ from edged.observe.input_rows import InputReaders
 from edged.observe.jobs import InputsJob
 from edged.ports import Chunk, PortError, StorageError
 from edged.vocabulary.facts import Fact, ReferenceSeen, RowsCounted
+from tests.fixtures.patience import PATIENCE
 
 RULES = Drift(source=Source(file="/rows.ndjson"), window=100, every=10.0)
 HTTP = Source(http="http://127.0.0.1:1/")
@@ -95,7 +96,7 @@ def take(world: World, input_readers: InputReaders, *chunks: Chunk | PortError, 
 
 
 def until(condition: Callable[[], bool], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + PATIENCE * within
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

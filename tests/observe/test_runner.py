@@ -15,6 +15,7 @@ from edged.observe.jobs import Job
 from edged.observe.runner import JobRunner
 from edged.ports import PortError
 from edged.vocabulary.facts import CheckFailed, Fact, Tick
+from tests.fixtures.patience import PATIENCE
 
 
 class FixedClock:
@@ -29,7 +30,7 @@ WORLD = cast(World, type("W", (), {"clock": FixedClock()})())
 
 
 def until(condition: Callable[[], Any], within: float = 5.0) -> None:
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + PATIENCE * within
     while not condition():
         assert time.monotonic() < deadline, "not in time"
         time.sleep(0.005)

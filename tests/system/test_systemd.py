@@ -15,6 +15,7 @@ import pytest
 from tests.fixtures.broker import Mosquitto, Reader
 from tests.fixtures.engine import REPO, Engine
 from tests.fixtures.machine import Machine
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.unit import Hangs, Unit
 
 pytestmark = pytest.mark.engine
@@ -62,7 +63,7 @@ def test_stopping_is_quick_and_leaves_containers_alone(engine: Engine, device: M
     before = same_run(engine, "worker")
     begun = time.monotonic()
     daemon.stop()
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - begun < 5.0 * PATIENCE
     assert (device.show("ActiveState"), device.show("Result")) == ("inactive", "success")
     daemon.start()
     assert daemon.status()["previous_end"] == "clean"
@@ -132,7 +133,7 @@ def test_hung_it_is_ended_and_runs_again(engine: Engine, device: Machine, unit: 
     hung = hangs.loop() if place == "loop" else hangs.worker(place)
     status = daemon.runs_anew(1, 45.0)
     # The bar is 2 s; the rest is for a busy machine.
-    assert time.monotonic() - hung < 3.0 + 2.0 + 2.0
+    assert time.monotonic() - hung < (3.0 + 2.0) * PATIENCE
     assert re.match("watchdog: .*(loop|page)", status["previous_end"]), status["previous_end"]
     assert "watchdog" in daemon.text().lower()
     assert same_run(engine, "worker") == before
