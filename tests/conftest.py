@@ -1,6 +1,7 @@
 """Fixtures shared by all tests. What needs a real engine or broker says so with a mark."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,10 @@ import pytest
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Before anything imports numpy: its threads wait by spinning, which takes the cores from the other workers.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# What is started in the background ignores ^C, and so would everything that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.fixtures.broker",

@@ -123,12 +123,16 @@ class EngineWatcher:
         """
         return dict(self._beats)
 
-    def _dated(self, change: ContainerChanged) -> ContainerChanged:
-        """What happened while edged or the engine was away is told with its own time, not as of now."""
+    def _dated(self, change: ContainerChanged, missed: bool) -> ContainerChanged:
+        """What happened while edged or the engine was away is told with its own time, not as of now.
+
+        ``missed``: it was before this stream stood. However short a while ago, what an engine did before it answered
+        is not to look like a person's doing afterwards.
+        """
         age, now = self._clock.wall() - change.time, self._clock.now()
         if self._followed is not None and age > now - self._followed + _FRESH:
             return change  # it cannot be older than our last look: the wall clock was put forward in between
-        if age < _FRESH and change.time >= self._began:
+        if not missed and age < _FRESH and change.time >= self._began:
             return change
         return replace(change, at=now - max(0.0, age))
 
@@ -160,7 +164,7 @@ class EngineWatcher:
         # which engines take for "from now on"; the list that follows tells what was missed.
         since = max(self._first, self._last - _OVERLAP)
         accepted = present = False
-        opened, heard = self._clock.wall(), time.monotonic()
+        stands, heard = self._clock.wall(), time.monotonic()
         with closing(self._containers.events(since, self._clock.now)) as stream:
             for change in stream:
                 self._beat(EVENTS)
@@ -169,12 +173,14 @@ class EngineWatcher:
                 if change is not None:
                     heard = time.monotonic()
                     self._last = change.time or self._last
-                    present = present or change.time >= opened
+                    present = present or change.time >= stands
                     if self._seen.is_new(change):
-                        self._post(self._dated(change))
+                        self._post(self._dated(change, missed=not present))
                         self._link.changed(change)
                 elif not accepted:
                     accepted = True
+                    # A request may have waited for an engine that was still stopping what it found.
+                    stands = self._clock.wall()
                     self._link.accepted()
                 elif time.monotonic() - heard > self._quiet:
                     return True

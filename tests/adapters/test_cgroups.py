@@ -257,7 +257,7 @@ def test_descriptors_stay_flat_and_old_entries_go(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for container_id in ids:
         cgroups.usage(container_id, None)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     assert len(cgroups._places) <= 1024
 
 

@@ -181,7 +181,7 @@ def test_this_machine() -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
         sample = host.sample()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     assert 0 < sample.memory_available < sample.memory_total
     assert sample.cpu_count == os.cpu_count()
     assert sample.clock_synced in (True, False, None)

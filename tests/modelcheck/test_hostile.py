@@ -189,5 +189,5 @@ def test_nothing_is_left_open(check: Check, tmp_path: Path) -> None:
     before = set(Path("/proc/self/fd").iterdir())
     check(request)
     run(stub("os.abort()"), request)
-    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert set(Path("/proc/self/fd").iterdir()) <= before
     assert model(ENDLESS).graph.node, "the graphs above are real ones"
