@@ -43,6 +43,7 @@ def request(url: SplitResult, *more: str, method: str = "GET", body: bytes = b""
         f"Host: {host}",
         f"User-Agent: edged/{__version__}",
         "Accept: */*",
+        "Accept-Encoding: identity",
         "Connection: close",
         *more,
     ]
@@ -72,6 +73,9 @@ def read_page(
     code, _, head, rest = _head(sock, deadline)
     if code in (204, 304):
         return code, b""
+    coding = _header(head, b"content-encoding")
+    if coding not in (b"", b"identity"):
+        raise BadAnswer(f"compressed ({_one_line(coding)}), although it was asked for as it is")
     kept: list[bytes] = []
     put = take if take is not None and 200 <= code < 300 else kept.append
     length, got = _header(head, b"content-length"), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,9 +16,13 @@ from .client import get, socket_argument
 from .power import follow
 from .render import paint, plain
 
-WIDTH = 24
+WIDTH, NARROWEST = 24, 6
 """Columns of a bar."""
+WIDE = 120
+"""Columns of what is no terminal."""
 MOST_BARS = 12
+FAR = 0.2
+"""PSI at which a person would expect a word on why it is not told as drift."""
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 WORDS = {
     "waiting": "no rows were read yet",
@@ -51,8 +56,8 @@ def main(args: argparse.Namespace, verb: str) -> int:
     if args.json:
         print(json.dumps(report, indent=2))
         return OK
-    text = "\n".join(lines(report, can_draw(), every=args.feature is not None))
-    print(text)
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    print("\n".join(lines(report, can_draw(), every=args.feature is not None, columns=columns)))
     return OK
 
 
@@ -65,20 +70,20 @@ def can_draw() -> bool:
     return True
 
 
-def lines(report: dict[str, Any], blocks: bool, *, every: bool = False) -> list[str]:
+def lines(report: dict[str, Any], blocks: bool, *, every: bool = False, columns: int = WIDE) -> list[str]:
     """The report for people. ``every``: histograms also of what has not moved."""
     state = report["state"]
     colour = {"drifted": "red", "steady": "green"}.get(state, "yellow")
     found = [f"{report['app']}: {paint(WORDS[state], colour)}", *_head(report), ""]
     features = sorted(report["features"], key=lambda one: (not one["drifted"], not one["problems"], -one["excess"]))
     if features:
-        width = max(len(one["name"]) for one in features)
-        width = min(width, 32)
+        width = min(32, max(len("feature"), *(len(one["name"]) for one in features)))
         found.append(f"  {'feature':<{width}}  {'PSI':>6} {'JS':>6} {'KS':>6} {'W1':>6} {'missing':>8}  verdict")
         found += [f"  {plain(one['name'])[:width]:<{width}}  {_scores(one)}  {_verdict(one)}" for one in features]
     for one in features:
         if (one["drifted"] or every) and sum(one["after"]):
-            found += ["", f"  {plain(one['name'])}: share of the rows by bin, before and now", *_bars(one, blocks)]
+            found += ["", f"  {plain(one['name'])}: share of the rows by bin, before and now"]
+            found += _bars(one, blocks, columns)
     return found
 
 
@@ -111,21 +116,27 @@ def _scores(one: dict[str, Any]) -> str:
 def _verdict(one: dict[str, Any]) -> str:
     said = [plain(text) for text in one["problems"]]
     if one["drifted"]:
-        said.insert(0, f"{plain(one['direction'])}, {plain(one['why'])}, since {one['since'][:19]}")
-    return paint("; ".join(said), "red" if one["drifted"] else "yellow") if said else "as before"
+        why = one["why"] if one["why"].startswith(one["direction"]) else f"{one['direction']}, {one['why']}"
+        said.insert(0, f"{plain(why)}, since {one['since'][:19]}Z")
+    if said:
+        return paint("; ".join(said), "red" if one["drifted"] else "yellow")
+    if not sum(one["after"]):
+        return "no full window yet"
+    return f"may be chance (p = {one['p']:.2g})" if one["psi"] >= FAR else "as before"
 
 
-def _bars(one: dict[str, Any], blocks: bool) -> list[str]:
+def _bars(one: dict[str, Any], blocks: bool, columns: int) -> list[str]:
     names = bin_names(one["kind"], one["edges"], one["labels"])
     rows = list(zip(names, one["before"], one["after"], strict=True))
     if len(rows) > MOST_BARS:
         most = sorted(rows, key=lambda row: -abs(row[1] - row[2]))[:MOST_BARS]
         rows = [row for row in rows if row in most]
     width = min(24, max(len(name) for name, _, _ in rows))
+    room = max(NARROWEST, min(WIDTH, (columns - width - 22) // 2))
     scale = max(max(before, after) for _, before, after in rows) or 1.0
     return [
         f"    {name[:width]:<{width}}  "
-        + "  ".join(f"{bar(share / scale, blocks)} {share:>6.1%}" for share in (before, after))
+        + "  ".join(f"{bar(share / scale, blocks, room)} {share:>6.1%}" for share in (before, after))
         for name, before, after in rows
     ]
 
@@ -140,10 +151,10 @@ def bin_names(kind: str, edges: Sequence[float], labels: Sequence[str]) -> list[
     return [f"< {edges[0]:.4g}", *inner, f">= {edges[-1]:.4g}"]
 
 
-def bar(share: float, blocks: bool) -> str:
-    """``share`` of 0 to 1 as a bar of ``WIDTH`` columns."""
+def bar(share: float, blocks: bool, width: int = WIDTH) -> str:
+    """``share`` of 0 to 1 as a bar of ``width`` columns."""
     if not blocks:
-        return ("#" * round(share * WIDTH)).ljust(WIDTH)
-    eighths = round(share * WIDTH * 8)
+        return ("#" * round(share * width)).ljust(width)
+    eighths = round(share * width * 8)
     part = EIGHTHS[eighths % 8] if eighths % 8 else ""
-    return ("█" * (eighths // 8) + part).ljust(WIDTH)
+    return ("█" * (eighths // 8) + part).ljust(width)

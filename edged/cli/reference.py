@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from . import FAILED, USAGE, Failure
 from .render import plain
 
@@ -51,7 +54,7 @@ def make(data: Path, without: Sequence[str]) -> tuple[Reference, dict[str, int]]
     if learner.rows < FEWEST:
         told = "; ".join(f"{reason}: {number}" for reason, number in left_out.items()) or "there are no more"
         raise Failure(FAILED, f"{data}: only {learner.rows} rows can be used, {FEWEST} are needed ({told})")
-    reference = learner.reference(learned=False)
+    reference = replace(learner.reference(learned=False), without=tuple(without) or UNSET)
     if not reference.features:
         raise Failure(FAILED, f"{data}: nothing in it is a number, text or a truth value")
     return reference, left_out

@@ -14,6 +14,8 @@ from msgspec.structs import FieldInfo, fields, replace
 
 from ..config import App, Config
 from ..vocabulary.actions import Action
+from ..vocabulary.drift import Reference
+from ..vocabulary.drift_packed import Packed
 from ..vocabulary.event import Event
 from ..vocabulary.facts import Fact
 from ..vocabulary.inputs import Inputs
@@ -78,7 +80,10 @@ def decisions(actions: Sequence[Action], events: Sequence[Event]) -> list[Any]:
 
 def picture(state: State) -> dict[str, Any]:
     """The whole state; what is only for readers is left out."""
-    inputs = {name: replace(one, verdicts=None) for name, one in state.inputs.items()}
+    inputs = {
+        name: replace(one, verdicts=None, reference=one.reference.unpacked() if one.reference is not None else None)
+        for name, one in state.inputs.items()
+    }
     apps = {name: replace(app, config=_given(app.config)) for name, app in state.apps.items()}
     tree: dict[str, Any] = clean(msgspec.to_builtins(replace(state, inputs=inputs, apps=apps)))
     return tree
@@ -114,10 +119,17 @@ def state_of(tree: dict[str, Any], config: Config) -> State:
             own = msgspec.convert(app.config, App)
             same = config.apps.get(name)
             apps[name] = replace(app, config=same if same == own else own)
-        inputs = {name: msgspec.convert(one, Inputs) for name, one in tree.get("inputs", {}).items()}
+        inputs = {name: _inputs(one) for name, one in tree.get("inputs", {}).items()}
     except msgspec.MsgspecError as error:
         raise Damaged(f"its state was written by another edged: {error}") from error
     return replace(state, apps=apps, inputs=inputs)
+
+
+def _inputs(tree: dict[str, Any]) -> Inputs:
+    found = msgspec.convert(tree, Inputs)
+    if found.reference is None:
+        return found
+    return replace(found, reference=Packed.of(msgspec.convert(found.reference, Reference)))
 
 
 def config_of(tree: dict[str, Any]) -> Config:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from math import nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import Columns
 from ..vocabulary.drift import RUN, FeatureCounts, FeatureReference, Reference
-from .rows import Table, text_of
+from ..vocabulary.drift_packed import Packed, unpack
+from .reference import MOST_FEATURES
+from .rows import Table, chosen_by, text_of
 
 NEW_NAMES = 8
 
@@ -23,15 +27,27 @@ class Counts:
 
     def __init__(self, reference: Reference) -> None:
         self._features = {
-            one.name: Numeric(one) if one.kind == "numeric" else Categorical(one) for one in reference.features
+            one.name: Numeric(one) if one.kind == "numeric" else Categorical(part)
+            for one, part in zip(reference.features, Packed.of(reference).parts, strict=True)
         }
+        self._expected = Columns(exclude=reference.without) if reference.without else Columns()
 
     def add(self, seen: Table) -> tuple[dict[str, FeatureCounts], tuple[str, ...]]:
-        """The counts by feature, and columns that the reference does not have."""
+        """The counts by feature, and columns with values that the reference does not have. One that has as many as
+        there may be was made of some of them only, so that nobody knows which are new."""
         absent = (None,) * seen.rows
         found = {name: feature.add(seen.columns.get(name, absent)) for name, feature in self._features.items()}
-        unknown = [name for name in seen.columns if name not in self._features]
-        return found, tuple(unknown[:NEW_NAMES])
+        if len(self._features) >= MOST_FEATURES:
+            return found, ()
+        unknown = (name for name, column in seen.columns.items() if self._is_new(name) and _some(column))
+        return found, tuple(islice(unknown, NEW_NAMES))
+
+    def _is_new(self, name: str) -> bool:
+        return name not in self._features and chosen_by(name, self._expected)
+
+
+def _some(column: Sequence[Any]) -> bool:
+    return any(value is not None for value in column)
 
 
 class _Runs:
@@ -59,18 +75,20 @@ class _Runs:
 class Categorical:
     """Labels that the training data did not have are all one bin, the last."""
 
-    __slots__ = ("_bins", "_runs")
+    __slots__ = ("_part", "_runs")
 
-    def __init__(self, reference: FeatureReference) -> None:
-        self._bins = {label: number for number, label in enumerate(reference.labels)}
-        self._runs = _Runs(len(self._bins) + 1)
+    def __init__(self, part: bytes) -> None:
+        """``part``: the feature, packed; its labels are only looked up while a batch is counted."""
+        self._part = part
+        self._runs = _Runs(len(unpack(part).shares))
 
     def add(self, column: Sequence[Any]) -> FeatureCounts:
         if bool in set(map(type, column)):  # to Python True is 1
             column = [None if value is None or value != value else text_of(value) for value in column]
-        others = len(self._bins)
+        bins = {label: number for number, label in enumerate(unpack(self._part).labels)}
+        others = len(bins)
         known = {
-            value: others + 1 if value is None or value != value else self._bins.get(text_of(value), others)
+            value: others + 1 if value is None or value != value else bins.get(text_of(value), others)
             for value in set(column)
         }
         codes = np.fromiter(map(known.__getitem__, column), dtype=np.intp, count=len(column))

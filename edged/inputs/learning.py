@@ -13,10 +13,14 @@ from msgspec import Struct
 
 from ..vocabulary.drift import FeatureReference, Reference
 from .counting import Values, numbers
+from .reference import MOST_FEATURES
 from .rows import Table, text_of
 
-MOST_FEATURES = 256
 MOST_LABELS = 64
+ABSENT = frozenset({"NaN", "nan", "NA", "N/A", "n/a", "<NA>", "NULL", "null", "None", "#N/A"})
+"""What tables write for a missing value, much as pandas reads them: among numbers they are none."""
+MANY = 16
+"""Different numbers that are no labels any more, when there are only a few rows to go by."""
 BINS = 10
 """Of a numeric feature: tenths."""
 HUGE = 1e150
@@ -53,6 +57,11 @@ class Learner:
     @property
     def full(self) -> bool:
         return self.rows >= min(self.most, self._values // max(1, len(self._features)))
+
+    @property
+    def features(self) -> int:
+        """That were found so far."""
+        return len(self._features)
 
     def add(self, seen: Table, *, csv: bool) -> None:
         for name, column in seen.columns.items():
@@ -107,9 +116,19 @@ class Learner:
 
 
 def _numeric(there: Sequence[Any], csv: bool) -> bool:
-    if not csv:
-        return all(type(value) in (int, float) for value in there)
-    return not np.isnan(numbers([value for value in there if value.lower() != "nan"])).any()
+    """Numbers, but for some that are missing; or more different ones than labels could tell: a sensor may answer
+    ``ERR`` now and then, or have its numbers quoted."""
+    known = [value for value in there if value not in ABSENT]
+    found = numbers(known)
+    found = found[~np.isnan(found)]
+    if csv:
+        typed = len(found) == len(known)
+        alone = typed and all(value.lower() == "nan" for value in there if value in ABSENT)
+    else:
+        typed = all(type(value) in (int, float) for value in known)
+        alone = typed and len(known) == len(there)
+    many = max(MANY, min(MOST_LABELS, len(there) // 2))
+    return alone or (2 * len(found) > len(there) and (typed or len(set(found.tolist())) > many))
 
 
 class _Numbers:

@@ -48,6 +48,8 @@ def check(reference: Reference) -> None:
         raise ValueError(f"describes {len(names)} features; at most {MOST_FEATURES} are counted")
     if len(set(names)) < len(names):
         raise ValueError("describes a feature twice")
+    if len(reference.without or ()) > MOST_FEATURES or any(len(name) > MOST_NAME for name in reference.without or ()):
+        raise ValueError(f"leaves out more than {MOST_FEATURES} columns, or one with a name that is too long")
     for one in reference.features:
         if not one.name or len(one.name) > MOST_NAME or not one.name.isprintable():
             raise ValueError("has a feature whose name cannot be used")

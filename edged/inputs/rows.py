@@ -129,6 +129,8 @@ def _turned(rows: Sequence[Row], refused: Counter[str]) -> dict[str, Sequence[An
 
 def _spread(name: str, values: Sequence[Any], into: dict[str, Sequence[Any]], refused: Counter[str]) -> None:
     """One column, or the columns of the objects in it; what is nested deeper has no single value to be counted."""
+    if not name:
+        return  # the number of a row, as tables are often written with it
     if len(name) > MOST_NAME or not name.isprintable():
         refused["a column's name"] += 1
         return

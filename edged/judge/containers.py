@@ -12,8 +12,8 @@ from ..vocabulary.world import Container, ContainerStatus
 from . import absence, run
 from .identity import assign, discovered_app, discovers, owner, selects
 from .leaving import recalled, under_way
+from .mending import mended
 from .outcome import Judgement
-from .probes import mended
 from .reconcile import reconcile
 from .vanished import farewell
 
@@ -68,7 +68,7 @@ def inspected(state: State, fact: ContainerInspected, config: Config, now: float
     app = owner(state.apps, seen.id)
     if app is None or app.container is None:
         return _adopt(state, seen, config, fact.at)
-    app, events = mended(app, "containers")
+    app, events = mended(app, "containers", fact.at)
     if app.seen_at > fact.at:
         app = replace(app, container=_details(app, seen, fact.at))
     else:
@@ -114,7 +114,8 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
     if _stale(app, fact):
         return Judgement(state)
     new = apply(app, fact, away=state.engine.up is False)
-    if not state.engine.listed:  # the stream begins with what was missed
+    # The stream begins with what was missed. A death that only follows a stop, as Docker 26 tells it, is no other end.
+    if not state.engine.listed and (fact.action != "die" or run.runs(app)):
         new = absence.told(new, fact.action, fact.time)
     return _with(state, run.doubted(new) if state.stopping else new)
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 MARKS = 120
 """Kept within a window; closer ones replace each other."""
 SETS = 2000
-"""Label sets that are remembered, also of those that a page does not have any more."""
+"""Label sets that are remembered with those that a page does not have any more; all that the last page had are."""
 
 
 class Window(Struct, frozen=True):
@@ -81,8 +81,9 @@ def merged(before: Scrape | None, now: Scrape) -> Scrape:
 
 
 def _latest(before: Mapping[str, T], now: Mapping[str, T]) -> dict[str, T]:
-    rows = {**{k: v for k, v in before.items() if k not in now}, **now}
-    return rows if len(rows) <= SETS else dict(list(rows.items())[-SETS:])
+    gone = [(labels, value) for labels, value in before.items() if labels not in now]
+    # What a page has is never forgotten: it would seem to have counted from 0 with every scrape.
+    return dict(gone[max(0, len(gone) + len(now) - SETS) :]) | dict(now)
 
 
 def keep(marks: tuple[Mark, ...], new: Mark, longest: float) -> tuple[Mark, ...]:

@@ -143,6 +143,12 @@ def _remarks(app: AppState, fact: TrafficSampled, rules: Metrics) -> Iterator[st
             )
     if edges and edges[-1][0] != inf:
         yield "the histogram has no bucket with the edge +Inf: no quantile can be told"
+    known = names(rules)
+    if known.histogram and not (known.totals or known.summary or page.latency) and any(page.totals.values()):
+        yield (
+            f"{known.histogram} counts and has no buckets, which is how a native histogram looks: no quantile can be "
+            "told; let the app tell classic buckets as well"
+        )
     if page.summaries > 1:
         yield f"quantiles of a summary cannot be added up: of its {page.summaries} label sets the worst counts"
 

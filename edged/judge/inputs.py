@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from ..config import Config, Drift
 from ..vocabulary.drift import DriftFeature, FeatureReference, Reference
+from ..vocabulary.drift_packed import Packed
 from ..vocabulary.drift_state import DriftState
 from ..vocabulary.events import DriftChanged, Event, ReferenceChanged
 from ..vocabulary.facts import ReferenceSeen, RowsCounted
@@ -16,8 +17,8 @@ from .drift.distances import shares
 from .drift.settings import Settings, shared
 from .drift.step import step
 from .drift.verdict import Verdict, Verdicts, judged
+from .mending import mended
 from .outcome import Judgement
-from .probes import mended
 
 REFUSED = 0.01
 """Share of the rows of a reading that may be of no use."""
@@ -25,6 +26,8 @@ HELD = 3
 """Readings without trouble until it is over."""
 NAMED = 5
 """Features and reasons that a sentence has room for."""
+SHORTER = 0.9
+"""What a pause that is usual becomes with every reading that had a shorter one before it."""
 TOLD = 0.1
 """PSI below which a window says nothing."""
 ALERTS = ("DataDrift", "DataQuality")
@@ -42,7 +45,7 @@ def referred(state: State, fact: ReferenceSeen, config: Config, now: float) -> J
     inputs = replace(
         inputs,
         digest=fact.digest,
-        reference=fact.reference,
+        reference=Packed.of(fact.reference),
         state=kept,
         rows=inputs.rows if same else 0,
         told=inputs.told if same else (),
@@ -72,7 +75,7 @@ def counted(state: State, fact: RowsCounted, config: Config, now: float) -> Judg
     rules: Drift | None = app.config.drift if app is not None else None
     if app is None or rules is None:
         return Judgement(state)
-    app, mends = mended(app, "inputs")
+    app, mends = mended(app, "inputs", fact.at)
     inputs = _at_model(state.inputs.get(fact.app, Inputs()), fact.model, fact.at)
     inputs = replace(
         inputs,
@@ -82,16 +85,23 @@ def counted(state: State, fact: RowsCounted, config: Config, now: float) -> Judg
         learned=fact.learned,
         wanted=fact.wanted,
     )
+    batches = fact.batches
+    if fact.rows and fact.waited:
+        usual = 2.0 * max(inputs.gap, HELD * rules.every)
+        if fact.waited > usual:  # a pause that has been told as one says nothing of the rate
+            batches = tuple(replace(batch, seconds=0.0) for batch in batches)
+        inputs = replace(inputs, gap=max(SHORTER * inputs.gap, min(fact.waited, usual)))
     refused = sum(fact.refused.values())
     if refused > REFUSED * (fact.rows + refused):
         inputs = replace(inputs, refused=fact.refused, refused_at=fact.at)
     elif fact.rows and inputs.refused_at is not None and fact.at > inputs.refused_at + HELD * rules.every:
         # No rows at all are no sign that they are sound again.
         inputs = replace(inputs, refused={}, refused_at=None)
-    reference: Reference | None = inputs.reference
-    if reference is not None and fact.digest == inputs.digest:
+    against: Packed | None = inputs.reference
+    if against is not None and batches and fact.digest == inputs.digest:
+        reference = against.unpacked()
         settings = settings_of(rules, state.inputs, fact.app)
-        for batch in fact.batches:
+        for batch in batches:
             held, verdicts = step(inputs.state, reference, batch, settings, now)
             inputs = replace(inputs, state=held, verdicts=slim(verdicts), rows=inputs.rows + batch.rows)
     return settled(state, app, inputs, mends, config, now)
@@ -99,7 +109,7 @@ def counted(state: State, fact: RowsCounted, config: Config, now: float) -> Judg
 
 def settings_of(rules: Drift, inputs: dict[str, Inputs], name: str) -> Settings:
     """The asked rate is the whole device's: each app has its part of it."""
-    sizes = {n: len(i.reference.features) for n, i in inputs.items() if i.reference is not None}
+    sizes = {n: len(i.reference.parts) for n, i in inputs.items() if i.reference is not None}
     asked = shared(rules.false_alarms_per_month, sizes.get(name, 1), sum(sizes.values()))
     return Settings(window=rules.window, false_alarms_per_month=asked)
 
@@ -148,7 +158,7 @@ def settled(
         drifted = tuple(sorted(one.name for one in verdicts.features if one.drifted))
         moved = drifted != inputs.told
         if moved or (drifted and 0 < inputs.evidence_at <= inputs.state.windows):
-            news = (_changed(app, inputs, verdicts, inputs.reference),)
+            news = (_changed(app, inputs, verdicts, inputs.reference.unpacked()),)
             # A change is seen long before a window is full of it: then both histograms are told once more.
             inputs = replace(inputs, told=drifted, evidence_at=inputs.state.windows + 2 if moved else 0)
     state = replace(_with(state, app.name, inputs), apps={**state.apps, app.name: app})
@@ -188,21 +198,23 @@ def _quality(app: AppState, inputs: Inputs, verdicts: Verdicts | None) -> Readin
     if not said:
         return Reading(level=None, summary=f"the inputs of {app.name} are sound")
     more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    new = inputs.state.unknown
     return Reading(
         level="warning",
         summary=f"inputs of {app.name}: {'; '.join(said[:NAMED])}{more}",
-        advice="look at the sensor, at the way from it and at what writes the rows; answers to such inputs are guesses",
+        advice="look at the sensor, at the way from it and at what writes the rows; answers to such inputs are guesses"
+        + ("; leave a column that is no input out: drift.columns.exclude" if new else ""),
         value=float(len(said)),
     )
 
 
 def _silent(app: AppState, inputs: Inputs) -> float:
-    """Seconds without a row, where there should have been windows full of them; 0: all is as usual."""
+    """Seconds without a row, where there should have been windows full of them, be it in bursts; 0: all is as usual."""
     rate, rules = inputs.state.rate, app.config.drift
     if not rate or inputs.rows_at is None or inputs.read_at is None or app.condition != "healthy":
         return 0.0
     silent = inputs.read_at - inputs.rows_at
-    return silent if silent > max(HELD * rules.every, rules.window / rate) else 0.0
+    return silent if silent > max(HELD * rules.every, rules.window / rate, 2.0 * inputs.gap) else 0.0
 
 
 def _changed(app: AppState, inputs: Inputs, verdicts: Verdicts, reference: Reference) -> DriftChanged:

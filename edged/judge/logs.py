@@ -14,8 +14,9 @@ from ..vocabulary.log_facts import LOG_KINDS, LogCount, LogKind
 from ..vocabulary.logs import LogBook, LogMark, LogMinute
 from ..vocabulary.state import AppState, State
 from .alerting import Reading
+from .mending import mended
 from .outcome import Judgement
-from .probes import mend_host, mended
+from .probes import mend_host
 from .resources import level
 
 MINUTE = 60.0
@@ -47,7 +48,7 @@ def counted(state: State, fact: LogsCounted, config: Config, now: float) -> Judg
         if app is None or rules_of(app) is None:
             continue
         books[one.app] = _booked(books.get(one.app, LogBook()), one)
-        app, told = mended(app, "logs")
+        app, told = mended(app, "logs", fact.at)
         events.extend(told)
         new = {kind: number for kind, number in _fresh(one).items() if number}
         if new:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from msgspec.structs import replace
 
 from ..config import Config
@@ -12,11 +10,11 @@ from ..vocabulary.facts import CheckFailed, ProbeFinished
 from ..vocabulary.state import Alert, AppState, DependencyState, State
 from . import drilled
 from .alerting import Reading, advance, put
+from .mending import failed, mended
 from .outcome import Judgement
 from .streak import extend
 
 ENGINE_CHECKS = ("containers", "events")
-Watched = TypeVar("Watched", AppState, DependencyState)
 
 
 def probe_finished(state: State, fact: ProbeFinished, config: Config, now: float) -> Judgement:
@@ -43,7 +41,7 @@ def probe_finished(state: State, fact: ProbeFinished, config: Config, now: float
         forgiving=now < since + rules.start_period,
     )
     moved = streak.verdict != app.probe.verdict or app.kept.recovery.phase != "idle" or bool(streak.bad)
-    app, events = mended(replace(app, probe=streak), "probe")
+    app, events = mended(replace(app, probe=streak), "probe", fact.at)
     touched = (app.name,) if moved else ()
     return Judgement(replace(state, apps={**state.apps, app.name: app}), events=events, touched=touched)
 
@@ -63,7 +61,7 @@ def _dependency(state: State, fact: ProbeFinished, config: Config, now: float) -
         failures=rules.failures,
         successes=rules.successes,
     )
-    new, mends = mended(replace(old, streak=streak), "dependency")
+    new, mends = _mended(replace(old, streak=streak), "dependency")
     new, events = _dependency_down(new, rules.tcp or rules.http or rules.dns, config, now)
     touched: tuple[str, ...] = ()
     if streak.verdict != old.streak.verdict:
@@ -96,7 +94,7 @@ def _dependency_down(
     return replace(dependency, alerts=put(dependency.alerts, "DependencyDown", step.alert)), step.events
 
 
-def mended(watched: Watched, check: str) -> tuple[Watched, tuple[Event, ...]]:
+def _mended(watched: DependencyState, check: str) -> tuple[DependencyState, tuple[Event, ...]]:
     """A check that was broken has worked."""
     if check not in watched.broken:
         return watched, ()
@@ -118,10 +116,8 @@ def check_failed(state: State, fact: CheckFailed, config: Config, now: float) ->
         return broken_host(state, fact, "engine")
     app = _about(state, fact)
     if app is not None:
-        if fact.check in app.broken:
-            return Judgement(state)
-        new = replace(app, broken={**app.broken, fact.check: fact.error})
-        return Judgement(replace(state, apps={**state.apps, app.name: new}), events=(_broken(fact, app.name),))
+        new, events = failed(app, fact)
+        return Judgement(replace(state, apps={**state.apps, app.name: new}) if new is not app else state, events=events)
     if fact.check == "containers":
         # A container that nobody watches.
         return Judgement(state)

@@ -9,8 +9,8 @@ from ..vocabulary.facts import SmokeProbed
 from ..vocabulary.inference import Probed
 from ..vocabulary.state import AppState, State
 from .alerting import Reading, take
+from .mending import mended
 from .outcome import Judgement
-from .probes import mended
 
 WRONG = 2
 """Answers in a row that are not the model's: one may be that of an app which was just about to be restarted."""
@@ -34,7 +34,7 @@ def probed(state: State, fact: SmokeProbed, config: Config, now: float) -> Judge
         wrong=0 if fact.ok else wrong + 1,
         detail=fact.detail,
     )
-    app, events = mended(replace(app, inference=replace(app.inference, probed=seen)), "smoke")
+    app, events = mended(replace(app, inference=replace(app.inference, probed=seen)), "smoke", fact.at)
     found = {"SmokeProbeFailed": _reading(app, seen)}
     alerts, told = take(app.kept.alerts, app.name, found, fact.at, config.alerts)
     if alerts is not app.kept.alerts:

@@ -35,6 +35,7 @@ BATCHES = 5
 """Of one window: a verdict is never much later than its window is full."""
 MOST_BATCH = 1000
 """Rows. Of hostile ones each may have columns of its own."""
+NOTHING = "without a number, text or truth value in a column that is wanted"
 
 
 class InputReaders:
@@ -83,7 +84,8 @@ class InputReader:
         self._digest = ""
         self._counts: Counts | None = None
         self._learning: Learning | None = None
-        self._looked_at: float | None = None
+        self._since: float | None = None
+        """Edged's clock: when rows were last found, or first looked for."""
 
     def fits(self, rules: Drift) -> bool:
         """Whether it still reads what the configuration names."""
@@ -115,9 +117,10 @@ class InputReader:
             size += sum(map(len, chunk.lines))
             if not chunk.more or learned or rows >= MOST_ROWS or size >= MOST_BYTES or time.monotonic() > until:
                 break
-        seconds = now - self._looked_at if self._looked_at is not None else 0.0
-        self._looked_at = now
-        facts += [_timed(one, seconds / rows) if rows else one for one in counted]
+        waited = now - self._since if self._since is not None else 0.0
+        if rows or self._since is None:
+            self._since = now
+        facts += [_timed(one, waited, rows) if rows else one for one in counted]
         # Behind the rows that it was learned from: they are not held against themselves.
         return [*facts, *([self._use(job, learned)] if learned is not None else [])]
 
@@ -138,6 +141,8 @@ class InputReader:
                 batches.append(Batch(rows=seen.rows, features=features, unknown=unknown))
             elif self._learning is not None and job.quiet and learned is None:
                 learned = self._learning.add(seen, csv=self._csv)
+                if self._learning.barren:
+                    refused.append({NOTHING: seen.rows})
         learning = self._learning
         told = RowsCounted(
             at=self._clock.now(),
@@ -197,9 +202,10 @@ class InputReader:
         )
 
 
-def _timed(fact: RowsCounted, each: float) -> RowsCounted:
-    """With the seconds that its rows stand for: those since the last reading are spread evenly over all of them."""
-    return replace(fact, batches=tuple(replace(one, seconds=each * one.rows) for one in fact.batches))
+def _timed(fact: RowsCounted, waited: float, rows: int) -> RowsCounted:
+    """With the seconds that its rows stand for: those since the rows before, spread evenly over all of a reading."""
+    batches = tuple(replace(one, seconds=waited / rows * one.rows) for one in fact.batches)
+    return replace(fact, batches=batches, waited=waited)
 
 
 def _kept_as(job: InputsJob) -> str:

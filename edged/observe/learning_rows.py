@@ -35,6 +35,12 @@ class Learning:
         except (PortError, ValueError) as error:
             log.warning("what was learned of %s so far cannot be used, so it is learned anew: %s", app, error)
         self._saved = self.rows
+        self._barren = False
+
+    @property
+    def barren(self) -> bool:
+        """So many rows had nothing that could be learned that there should have been a reference by now."""
+        return self._barren and not self._learner.features
 
     @property
     def rows(self) -> int:
@@ -52,7 +58,7 @@ class Learning:
             return None
         reference = self._learner.reference(learned=True)
         if not reference.features:
-            self._learner, self._saved = self._new(), 0
+            self._learner, self._saved, self._barren = self._new(), 0, True
             return None
         return reference
 

@@ -47,7 +47,7 @@ def report(shot: Snapshot, name: str) -> dict[str, Any] | None:
         return None
     rules = shot.state.apps[name].config.drift
     source = rules.source
-    found = {one.name: one for one in inputs.reference.features} if inputs.reference is not None else {}
+    found = {one.name: one for one in inputs.reference.unpacked().features} if inputs.reference is not None else {}
     return head | {
         "app": name,
         "source": source.file or source.http or source.mqtt,

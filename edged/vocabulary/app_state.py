@@ -134,6 +134,15 @@ class Kept(Struct, frozen=True):
     """Drills of the schedule so far: which kind is next."""
 
 
+class Trouble(Struct, frozen=True):
+    """A check that could not be carried out."""
+
+    began: tuple[float, ...] = ()
+    """When that was told lately, on edged's clock."""
+    shaky_at: float | None = None
+    """It comes and goes, which was told; when it last failed."""
+
+
 class AppState(Struct, frozen=True):
     name: str
     config: Any
@@ -169,6 +178,8 @@ class AppState(Struct, frozen=True):
     trend: Trend = Trend()
     broken: dict[str, str] = {}
     """Checks that cannot be carried out, with the error."""
+    troubles: dict[str, Trouble] = {}
+    """Of checks that could not be carried out lately."""
     traffic: tuple[Traffic, ...] = ()
     """Scrapes of its metrics since it last started, the newest last."""
     inference: Inference = Inference()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 FeatureKind = Literal["numeric", "categorical"]
 
@@ -43,14 +43,16 @@ class FeatureReference(Struct, frozen=True, kw_only=True):
     """Values that are there."""
 
 
-class Reference(Struct, frozen=True, kw_only=True):
-    """``reference.json`` of a bundle, or what edged learned itself."""
+class Reference(Struct, frozen=True, kw_only=True, dict=True):
+    """``reference.json`` of a bundle, or what edged learned itself. (``dict``: ``drift_packed`` has a place in it.)"""
 
     format: Literal[1] = 1
     features: tuple[FeatureReference, ...]
     rows: int = 0
     learned: bool = False
     """By edged on this device, from the first rows it saw."""
+    without: tuple[str, ...] | UnsetType = UNSET
+    """Columns that were left out on purpose, as patterns: rows may well have them."""
 
 
 class FeatureCounts(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from .drift import Reference
 from .drift_state import DriftState
 
 
@@ -28,6 +27,8 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the source was last read, …"""
     rows_at: float | None = None
     """… and when it last had rows."""
+    gap: float = 0.0
+    """Seconds that usually pass at most until there are rows again."""
     refused: dict[str, int] = {}
     """Of the last reading that had any, by reason."""
     refused_at: float | None = None
@@ -38,7 +39,7 @@ class Inputs(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Features whose drift was told."""
     evidence_at: int = 0
     """When so many windows are full, it is told how they look now; 0: it was."""
-    reference: Reference | None = None
-    """Not kept: it is read again, from the model's slot or from what edged learned."""
+    reference: Any = None
+    """``drift_packed.Packed``. Not kept: it is read again, from the model's slot or from what edged learned."""
     verdicts: Any = None
     """``judge.drift.Verdicts`` of the last batch; not kept either."""

@@ -39,6 +39,8 @@ class RowsCounted(Fact, frozen=True, kw_only=True):
     """In order, none longer than a fifth of the window."""
     rows: int = 0
     """All of them, also those that were not counted."""
+    waited: float = 0.0
+    """Seconds since the reading before that had rows; 0: not known."""
     refused: dict[str, int] = {}
     """Rows or values that could not be used, by reason."""
     position: str = ""

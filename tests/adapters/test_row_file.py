@@ -114,6 +114,21 @@ def test_two_rotations_at_once(log: Log) -> None:
     assert numbers(rows) == list(range(3, 10))
 
 
+def test_a_rotated_file_is_found_among_many_old_ones(log: Log) -> None:
+    for day in range(10, 30):
+        old = log.path.with_name(f"rows.log-202601{day}")
+        old.write_text('{"n": -1}\n')
+        os.utime(old, (day, day))
+    log.path.with_name("rows.log.d").mkdir()
+    log.add(2)
+    rows = reader(log)
+    assert numbers(rows) == [0, 1]
+    log.add(2)
+    log.rename("rows.log-20260130")
+    log.add(1)
+    assert numbers(rows) == [2, 3, 4]
+
+
 def test_packed_files_are_left_alone(log: Log) -> None:
     log.add(3)
     rows = reader(log)

@@ -83,6 +83,12 @@ def test_each_row_once(app: App, ndjson: bool) -> None:
     assert numbers(source(app, "at/8"))[0] == [8, 9]
 
 
+@pytest.mark.parametrize("body", [b'{"rows": [{"n": 1}], "cursor": 1042}', b'{"n": 1}\n{"cursor": 1042}'])
+def test_a_cursor_may_be_a_number(app: App, body: bytes) -> None:
+    app.answers = [(200, body), (204, b"")]
+    assert numbers(source(app)) == ([1], "1042")
+
+
 def test_a_cursor_that_is_not_known_any_more(app: App) -> None:
     app.first = 5
     rows = source(app, "at/2")

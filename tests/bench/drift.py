@@ -14,11 +14,12 @@ from edged.config import Columns
 from edged.inputs.counting import Counts
 from edged.inputs.learning import Learner
 from edged.inputs.rows import table
-from edged.judge.drift.changes import look_out
+from edged.judge.drift.changes import look_at
 from edged.judge.drift.settings import Settings
 from edged.judge.drift.step import step
 from edged.judge.inputs import slim
 from edged.vocabulary.drift import Batch
+from edged.vocabulary.drift_packed import Packed
 from edged.vocabulary.drift_state import DriftState
 from tests.fixtures.broker import Mosquitto
 from tests.fixtures.edged import Edged
@@ -84,14 +85,14 @@ def values(seed: int) -> list[Figure]:
 def kept(lines: list[bytes]) -> float:
     """Bytes that stay allocated for a feature, after windows enough for everything to be there."""
     _watched(lines[2000:], 1)  # what is imported and remembered once for all apps is no feature's
-    look_out.cache_clear()
+    look_at.cache_clear()
     gc.collect()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        held = _watched(lines, 50)
+        held = _watched(lines, 53)
         gc.collect()
-        return (tracemalloc.get_traced_memory()[0] - before) / len(held[0].features)
+        return (tracemalloc.get_traced_memory()[0] - before) / len(held[0].parts)
     finally:
         tracemalloc.stop()
 
@@ -107,7 +108,7 @@ def _watched(lines: list[bytes], batches: int) -> tuple[Any, ...]:
         batch = Batch(rows=BATCH, seconds=BATCH, features=features)
         state, verdicts = step(state, reference, batch, Settings(window=1000), 0.0)
         verdicts = slim(verdicts)
-    return reference, counts, state, verdicts
+    return Packed.of(reference), counts, state, verdicts
 
 
 def memory(engine: Engine, folder: Path, seed: int) -> list[Figure]:

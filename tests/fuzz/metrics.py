@@ -17,6 +17,7 @@ from edged.judge.increments import SETS
 from edged.judge.inference import NOTES
 from edged.observe import World as Surroundings
 from edged.observe.checks import PAGE, metrics
+from edged.observe.exposition import SAMPLES
 from edged.observe.jobs import MetricsJob
 from edged.ports import PortError, Unreachable
 from edged.vocabulary.events import CheckBroken
@@ -25,6 +26,7 @@ from tests.bench.measure import Figure
 from tests.judge.world import World, app
 
 from .pages import LARGEST, Pages
+from .telling import news
 
 _DEADLINE = 10.0
 """Seconds that one page may take at the very most; 9 MiB in pieces of 1 KiB on a busy machine."""
@@ -92,12 +94,12 @@ class Yard:
     def judge(self, name: str, fact: Fact) -> list[str]:
         """What is wrong with what the judge makes of it."""
         world, wrong = self.world, []
-        broken = "metrics" in world.app(name).broken
         failed = isinstance(fact, CheckFailed)
         for again in (False, True):  # the same page once more is no news
+            wanted = news(world.app(name), "metrics", failed, fact.at)
             events = world.feed(fact)
             said = [e.broken for e in events if isinstance(e, CheckBroken)]
-            if said != ([failed] if failed != broken and not again else []):
+            if said != wanted or (again and wanted) or ("metrics" in world.app(name).broken) != failed:
                 wrong.append(f"said {said} of a page that {'is bad' if failed else 'is good'}")
             world.run(7.5)
         state = world.app(name)
@@ -106,7 +108,7 @@ class Yard:
         if any(value is not None and not isfinite(value) for value in figures) or (seen.rate or 0.0) < 0.0:
             wrong.append(f"figures {figures}")
         sets = len(seen.last.totals) + len(seen.last.latency) if seen.last is not None else 0
-        if sets > 2 * SETS or len(seen.noted) > NOTES or (failed and len(str(fact)) > 2000):
+        if sets > 2 * SETS + SAMPLES or len(seen.noted) > NOTES or (failed and len(str(fact)) > 2000):
             wrong.append(f"{sets} label sets, {len(seen.noted)} remarks kept")
         world.forget()
         return wrong

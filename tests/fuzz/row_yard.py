@@ -26,6 +26,7 @@ from edged.vocabulary.facts import AnyFact, CheckFailed, Fact
 from edged.vocabulary.state import AppState, State
 
 from .row_lines import good, good_cells
+from .telling import news
 
 WINDOW = 100
 BAD = b"7"
@@ -120,15 +121,15 @@ class Yard:
             generation=0, resume="", quiet=True,
         )  # fmt: skip
         self.clock.now_ += 1.0
-        broken = "inputs" in self.state.apps[name].broken
         facts: tuple[Fact, ...]
         failed = False
         try:
             facts = self.input_readers.take(job)
         except PortError as error:
             failed, facts = True, (CheckFailed(at=self.clock.now_, check="inputs", subject=name, error=str(error)),)
+        wanted = news(self.state.apps[name], "inputs", failed, self.clock.now_)
         said = [told for fact in facts for told in self._judge(fact)]
-        if said != ([failed] if failed != broken else []):
+        if said != wanted or ("inputs" in self.state.apps[name].broken) != failed:
             self.wrong.append(f"{name}: told {said} of a reading that {'failed' if failed else 'went well'}")
         if failed:
             return "refused"

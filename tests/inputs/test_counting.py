@@ -51,8 +51,11 @@ def test_words_fall_into_bins() -> None:
 
 
 def test_a_column_that_is_not_there_is_missing_and_a_new_one_is_named() -> None:
-    found, unknown = Counts(Reference(features=(NUMBER, WORD))).add(Table(3, {"x": [1, 2, 3], "y": [1, 1, 1]}, {}))
+    seen = Table(3, {"x": [1, 2, 3], "y": [1, None, 1], "nothing": [None] * 3}, {})
+    found, unknown = Counts(Reference(features=(NUMBER, WORD))).add(seen)
     assert (found["w"].missing, sum(found["w"].counts), unknown) == (3, 0, ("y",))
+    without = Reference(features=(NUMBER, WORD), without=("y*",))
+    assert references.decode(references.encode(without)) == without and Counts(without).add(seen)[1] == ()
 
 
 @pytest.mark.parametrize("one", [NUMBER, WORD], ids=["number", "word"])
@@ -118,6 +121,32 @@ def test_a_reference_of_words() -> None:
 def test_columns_of_csv_are_told_apart_by_what_they_hold() -> None:
     found = learned([{"n": str(n / 7), "w": f"m{n % 3}", "e": None} for n in range(300)], csv=True)
     assert {name: one.kind for name, one in found.items()} == {"n": "numeric", "w": "categorical"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["N/A", *map(str, range(30))], "numeric"),  # however few there are
+        (["ERR", *(str(n / 7) for n in range(100))], "numeric"),  # more than labels could tell
+        (["ERR", *"0123"], "categorical"),
+        (["-", *(str(n / 7) for n in range(30))], "numeric"),  # the same in few rows
+        (["None"] * 20 + ["17"], "categorical"),
+        (["NA", "NB"], "categorical"),
+    ],
+)
+def test_a_few_odd_cells_make_no_words_of_numbers(values: list[str], kind: str) -> None:
+    assert learned([{"x": value} for value in values], csv=True)["x"].kind == kind
+
+
+def test_numbers_as_text_in_json() -> None:
+    quoted = [{"x": str(n / 7), "code": str(400 + n % 3), "mixed": n if n % 9 else "N/A"} for n in range(100)]
+    found = learned(quoted)
+    assert {name: one.kind for name, one in found.items()} == {
+        "x": "numeric",
+        "code": "categorical",
+        "mixed": "numeric",
+    }
+    assert found["mixed"].missing == pytest.approx(0.12)
 
 
 def test_bounds() -> None:

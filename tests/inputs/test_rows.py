@@ -66,6 +66,8 @@ def test_csv() -> None:
     seen = table([b'1,"a,b",', b"2,c", b"3,d,e\r", b"", b"\0", b" "], b"\xef\xbb\xbfn,text,more\r", ALL)
     assert {k: list(v) for k, v in seen.columns.items()} == {"n": ["1", "3"], "text": ["a,b", "d"], "more": [None, "e"]}
     assert seen.refused == {"not as many cells as the header": 1, "not CSV": 1}
+    numbered = table([b"0,1.5", b"1,2.5"], b",x", ALL)
+    assert list(numbered.columns) == ["x"] and numbered.refused == {}
 
 
 def test_bounds() -> None:

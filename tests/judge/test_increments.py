@@ -65,6 +65,13 @@ def test_label_sets_without_end_are_forgotten_from_the_oldest_on() -> None:
     assert seen.last is not None and len(seen.last.totals) == SETS
 
 
+def test_a_page_with_very_many_label_sets_counts_nothing_twice() -> None:
+    seen = Watch()
+    for at in range(4):
+        seen.see(15.0 * at, totals={str(n): 1000.0 + at for n in range(SETS + 1000)})
+    assert seen.counted() == (3.0 * (SETS + 1000), 0.0)
+
+
 def test_a_gap_is_bridged() -> None:
     seen = Watch().see(0.0, totals={"a": 0.0}).see(600.0, totals={"a": 60.0})
     found = window(seen.marks, 1000.0)

@@ -6,20 +6,23 @@ import json
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from edged.config import App, Columns, Config, Drift, Model, Source
 from edged.durable import Differ, restore
+from edged.flight.segment import picture, state_of
 from edged.inputs import reference as references
 from edged.inputs.counting import Counts
 from edged.inputs.learning import Learner
-from edged.inputs.rows import table
+from edged.inputs.rows import Table, table
 from edged.judge import judge
 from edged.vocabulary import events as ev
 from edged.vocabulary import facts
 from edged.vocabulary.deployments import Artifact, Placed
 from edged.vocabulary.drift import Batch, Reference
+from edged.vocabulary.drift_packed import Packed
 from edged.vocabulary.state import AppState, State
 from edged.vocabulary.world import Container
 
@@ -48,6 +51,7 @@ class Device:
         box = AppState(name="box", config=app, condition="healthy", container=container)
         self.state = State(apps={"box": replace(box, kept=replace(box.kept, **kept))})
         self.now, self.rng, self.told = 1000.0, random.Random(7), list[ev.Event]()
+        self.waited = 0.0
         self.differ, self.disk = Differ({}), dict[str, bytes]()
 
     def see(self, fact: facts.Fact) -> None:
@@ -71,6 +75,22 @@ class Device:
                 position=f"p{self.now:.0f}",
             )  # fmt: skip
             self.see(replace(fact, **more))
+
+    def read(self, rows: int) -> None:
+        """One reading, 300 s after the one before."""
+        self.now += 300.0
+        self.waited += 300.0
+        batches = []
+        for _ in range(rows // 20):
+            features, _ = self.counts.add(table(lines(self.rng, 20), b"", Columns()))
+            batches.append(Batch(rows=20, seconds=self.waited * 20 / rows, features=features))
+        self.see(
+            facts.RowsCounted(
+                at=self.now, app="box", model=self.model, digest=self.digest, batches=tuple(batches), rows=rows,
+                waited=self.waited if rows else 0.0,
+            )
+        )  # fmt: skip
+        self.waited = 0.0 if rows else self.waited
 
     def command(self, **args: Any) -> ev.CommandAnswered:
         self.see(facts.CommandReceived(at=self.now, id=f"c{self.now}{len(self.told)}", type="drift.reset", args=args))
@@ -101,6 +121,9 @@ def test_drift_is_told_once_with_its_evidence(device: Device) -> None:
     assert first.begun == ("x",) and first.top[0].name == "x"
     full = second.top[0]
     assert second.begun == () and full.psi > 1.0 and full.after[-1] > 0.5 and len(full.after) == len(full.edges) + 1
+    (incident,) = device.state.incidents.open.values()
+    (kept,) = [line.text for line in incident.timeline if line.kind == "evidence"]
+    assert kept.startswith("x up, PSI ") and "; % of rows before→now from: below 10→0, " in kept and "…" not in kept
     device.count(3000)
     assert device.alerts() == set()
     assert device.of(ev.DriftChanged)[-1].ended == ("x",)
@@ -130,6 +153,44 @@ def test_a_restart_forgets_nothing(device: Device) -> None:
     again.now = device.now
     again.refer(learned())
     assert again.of(ev.ReferenceChanged) == [] and again.of(ev.AlertCleared) == [] and again.alerts() == {"DataDrift"}
+
+
+def test_what_drifts_and_then_is_gone_is_not_like_before(device: Device) -> None:
+    device.count(1000)
+    device.count(300, shift=2.0)
+    for _ in range(25):
+        device.now += 10.0
+        features, _ = device.counts.add(Table(20, {"w": ["a", "b"] * 10}, {}))
+        batch = Batch(rows=20, seconds=10.0, features=features)
+        device.see(facts.RowsCounted(at=device.now, app="box", digest=device.digest, batches=(batch,), rows=20))
+    assert device.alerts() == {"DataDrift", "DataQuality"}
+    device.count(600)
+    assert device.alerts() == set()
+
+
+def test_a_reference_is_held_once_and_recorded_as_it_always_was(device: Device) -> None:
+    device.count(600, shift=2.0)
+    held = device.state.inputs["box"].reference
+    assert held is Packed.of(device.reference) and held.unpacked() == learned()
+    recorded = msgspec.json.decode(msgspec.json.encode(picture(device.state)))
+    assert msgspec.convert(recorded["inputs"]["box"]["reference"], Reference) == learned()
+    assert state_of(recorded, device.config).inputs["box"].reference == held
+
+
+def test_rows_that_come_in_bursts_are_no_trouble_and_their_rate_is_true() -> None:
+    device = Device(replace(RULES, every=300.0))
+    device.refer(learned())
+    for _ in range(24):
+        for _ in range(11):
+            device.read(0)
+        device.read(1000)
+    assert device.of(ev.AlertRaised) == []
+    assert device.state.inputs["box"].state.rate == pytest.approx(1000 / 3600)
+    for _ in range(36):
+        device.read(0)
+    assert device.alerts() == {"DataQuality"}, "silence beyond what is usual is told"
+    device.read(1000)
+    assert device.alerts() == set() and device.state.inputs["box"].state.rate == pytest.approx(1000 / 3600)
 
 
 def test_a_reset_begins_anew(device: Device) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from edged.config import Config, Dependency
 from edged.vocabulary import facts
+from edged.vocabulary.deployments import Traffic
 from edged.vocabulary.events import AlertCleared, AlertRaised, CheckBroken
 
 from .world import World, app, probed
@@ -165,6 +166,25 @@ def test_its_repair_is_said_too() -> None:
     w.probe("a")
     assert [e.broken for e in w.events(CheckBroken)] == [True, False]
     assert not w.app("a").broken
+
+
+def test_what_comes_and_goes_is_not_told_each_time() -> None:
+    w = world()
+    for _ in range(100):
+        broken(w, "metrics", "a")
+        assert "metrics" in w.app("a").broken
+        w.run(15.0)
+        w.feed(facts.TrafficSampled(at=w.now, app="a", traffic=Traffic(at=w.now, requests=1.0)))
+        assert not w.app("a").broken
+        w.run(15.0)
+    told = w.events(CheckBroken)
+    assert [e.broken for e in told] == [True, False, True, False, True]
+    assert "it comes and goes" in told[-1].error
+    w.run(600.0)
+    w.feed(facts.TrafficSampled(at=w.now, app="a", traffic=Traffic(at=w.now, requests=1.0)))
+    assert [e.broken for e in w.events(CheckBroken)][5:] == [False] and not w.app("a").troubles
+    broken(w, "metrics", "a")
+    assert w.events(CheckBroken)[-1].broken and "comes and goes" not in w.events(CheckBroken)[-1].error
 
 
 def test_a_broken_dependency_check_is_repaired_by_its_next_answer() -> None:

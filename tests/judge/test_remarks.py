@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from edged.vocabulary import facts
+from edged.vocabulary.deployments import Traffic
 from edged.vocabulary.events import MetricsNoted
+from edged.vocabulary.inference import Scrape
 
 from .test_inference import LATENCY, Served
 from .world import World
@@ -30,6 +33,16 @@ def test_a_limit_beyond_the_last_edge_is_said_once() -> None:
 
 def test_limits_on_edges_need_no_word() -> None:
     assert notes(Served(latency=LATENCY).serve(5)) == []
+
+
+def test_a_histogram_without_buckets_is_said_once() -> None:
+    w = Served(latency=LATENCY)
+    for number in range(5):
+        page = Scrape(totals={"t_seconds": 10.0 * number})
+        w.feed(facts.TrafficSampled(at=w.now, app="a", traffic=Traffic(at=w.now, requests=1.0), scrape=page))
+        w.run(15.0)
+    (text,) = notes(w)
+    assert "t_seconds counts and has no buckets" in text
 
 
 def test_a_summary_is_taken_as_it_is_and_that_is_said() -> None:

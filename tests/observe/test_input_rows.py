@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from edged.config import Columns, Drift, Source
 from edged.inputs import reference as references
 from edged.observe import input_rows as module
-from edged.observe.input_rows import InputReaders
+from edged.observe.input_rows import NOTHING, InputReaders
 from edged.observe.jobs import InputsJob
 from edged.ports import Chunk, PortError, StorageError
 from edged.vocabulary.facts import Fact, ReferenceSeen, RowsCounted
@@ -123,6 +123,18 @@ def test_it_learns_and_then_counts(world: World) -> None:
     assert told.digest == seen.digest and [batch.rows for batch in told.batches] == [20, 20, 20, 20, 10]
     assert sum(batch.seconds for batch in told.batches) == pytest.approx(10.0)
     assert set(told.batches[0].features) == {"x", "w"}
+    take(world, input_readers)
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(40))))
+    assert told.waited == sum(batch.seconds for batch in told.batches) == 20.0, "also of the reading that had none"
+
+
+def test_rows_without_anything_to_learn_are_told(world: World) -> None:
+    input_readers = InputReaders(world, world)
+    take(world, input_readers, Chunk(lines=[b'{"x": null}'] * 2000))
+    (told,) = counted(take(world, input_readers, Chunk(lines=[b'{"x": null}'] * 30)))
+    assert told.refused == {NOTHING: 30} and told.learned == 30
+    (told,) = counted(take(world, input_readers, Chunk(lines=rows(50))))
+    assert told.refused == {}
 
 
 def test_nothing_is_learned_from_trouble(world: World) -> None:

@@ -53,6 +53,8 @@ def test_the_report_and_its_bars(device: Device) -> None:
     plain = "\n".join(lines(report, blocks=False, every=True))
     assert "#" in plain and "w: share" in plain and plain.replace("…", "").isascii()
     assert max(map(len, plain.splitlines())) < 140
+    narrow = lines(report, blocks=True, every=True, columns=60)
+    assert max(len(line) for line in narrow if "█" in line) in (59, 60)
 
 
 def test_metrics(device: Device) -> None:

@@ -53,6 +53,7 @@ def test_it_is_made_named_shown_and_verified(tmp_path: Path, suffix: str) -> Non
     assert "reference  2 features of 1000 rows" in shown.stdout
     told = json.loads(call("show", tmp_path / "files", "--json").stdout)["reference"]
     assert [one["name"] for one in told["features"]] == ["mode", "temp"] and not told["learned"]
+    assert told["without"] == ["id"]
     assert call("verify", tmp_path / "files").returncode == 0
     assert new(tmp_path, Path("reference.json")).returncode == 0, "one that is there already"
 

@@ -148,10 +148,10 @@ def test_hostile_rows_are_told_once(engine: Engine, edged: Make, tmp_path: Path)
     feed.rows(2000)
     daemon.wait_event("drift.reference")
     for _ in range(3):
+        rows = report(daemon)["rows"]
         with feed.path.open("ab") as file:
             file.write(b"\xff\x00garbage\n" * 200 + b"[" * 5000 + b"\n" + b"x" * 200_000 + b"\n")
         feed.rows(50)
-        rows = report(daemon)["rows"]
         daemon.wait(lambda rows=rows: report(daemon)["rows"] > rows, 10.0, "it goes on reading")
     raised = daemon.wait_event("alert.raised", name="DataQuality")
     assert "not JSON" in raised["data"]["summary"]

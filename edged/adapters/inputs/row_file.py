@@ -24,7 +24,7 @@ PRINT = 256
 CATCH_UP = 32 * 2**20
 """Bytes that may wait unread. Beyond them the oldest are left out: newer inputs matter more."""
 MOST_OLD = 16
-"""Rotated files that are looked at."""
+"""Rotated files that are looked at, those last written to."""
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip")
 SKIPPED = "rotated or written faster than it could be read"
 
@@ -99,15 +99,20 @@ class FileRows:
         name = self._path.name
         try:
             with os.scandir(self._path.parent) as entries:
-                names = [
-                    entry.name
+                others = [
+                    (_changed(entry), entry.name)
                     for entry in entries
-                    if entry.name.startswith((f"{name}.", f"{name}-")) and not entry.name.endswith(PACKED)
+                    if entry.name.startswith((f"{name}.", f"{name}-"))
+                    and not entry.name.endswith(PACKED)
+                    and entry.is_file()
                 ]
         except FileNotFoundError:
             return
-        for other in sorted(names)[:MOST_OLD]:
-            found = _open(self._path.with_name(other), opened)
+        for _, other in sorted(others, reverse=True)[:MOST_OLD]:
+            try:
+                found = _open(self._path.with_name(other), opened)
+            except PermissionError:
+                continue  # whatever it is, the file itself may well be read
             if found is not None:
                 yield found
 
@@ -138,6 +143,13 @@ class FileRows:
             self._at = Position(files[1][0].inode, 0, "", changed=one.changed)
         more = over or (found.used > 0 and offset < one.size)
         return Chunk(lines=found.lines, header=header, position=_encode(self._at), refused=refused, more=more)
+
+
+def _changed(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _begin(one: Found) -> Position:

@@ -24,11 +24,11 @@ FORGOTTEN = "forgotten by the app before they were read"
 
 class Answer(Struct, frozen=True):
     rows: list[msgspec.Raw]
-    cursor: str = ""
+    cursor: str | int = ""
 
 
 class Last(Struct, frozen=True, forbid_unknown_fields=True):
-    cursor: str
+    cursor: str | int
 
 
 class HttpRows:
@@ -75,8 +75,8 @@ def parse(body: bytes) -> tuple[list[bytes], str]:
     except (msgspec.MsgspecError, RecursionError, ValueError):
         lines = [line for line in body.split(b"\n") if line.strip()]
         try:
-            cursor = msgspec.json.decode(lines[-1], type=Last).cursor if lines else ""
+            cursor = str(msgspec.json.decode(lines[-1], type=Last).cursor) if lines else ""
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return lines, ""
         return lines[:-1], cursor
-    return [bytes(row) for row in answer.rows], answer.cursor
+    return [bytes(row) for row in answer.rows], str(answer.cursor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from ...vocabulary.drift_packed import Packed
 from ...vocabulary.drift_state import DriftState
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.inputs import Inputs
@@ -45,7 +46,8 @@ def reset(args: ResetArgs, fact: CommandReceived, view: View) -> Judgement:
         )
         message = f"{app.name}: a new reference is learned from the next rows while all is well"
     else:
-        again = slim(judged(DriftState(), inputs.reference, view.now)) if inputs.reference is not None else None
+        held: Packed | None = inputs.reference
+        again = slim(judged(DriftState(), held.unpacked(), view.now)) if held is not None else None
         inputs = replace(inputs, state=DriftState(), rows=0, told=(), evidence_at=0, verdicts=again)
         message = f"{app.name}: the detectors begin anew"
     inputs = replace(inputs, refused={}, refused_at=None)

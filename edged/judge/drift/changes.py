@@ -11,6 +11,7 @@ from operator import mul
 from msgspec import Struct
 
 from ...vocabulary.drift import RUN, FeatureReference
+from ...vocabulary.drift_packed import unpack
 from .dependence import effective
 from .normal_bins import moved, smoothed
 
@@ -23,6 +24,7 @@ RARE = 17.0
 """Logarithm of about as many runs as lie between two false alarms of a chart."""
 LARGEST = 4.0
 """Standard deviations: the change looked out for is made larger, up to this, when the reference is small."""
+KINDS = ("up", "down", "wider", "narrower", "more", "less", "missing")
 SHAPE, GAPS = -2, -1
 """Places of a change that are no label's: the whole distribution, and the values that are missing."""
 
@@ -58,33 +60,38 @@ class Change(Struct, frozen=True, gc=False):
 class Look(Struct, frozen=True, gc=False):
     """All changes that are looked out for in one feature, packed: as objects they would take three times the memory."""
 
-    kinds: tuple[str, ...]
-    places: tuple[int, ...]
+    what: bytes
+    """Of each change the number of its kind, and its place counted from ``SHAPE``."""
     figures: array[float]
     """Of each change its mean, its variance and its weights."""
     width: int
     """Weights of a shape."""
 
     def __len__(self) -> int:
-        return len(self.kinds)
+        return len(self.what) // 2
 
     def __iter__(self) -> Iterator[Change]:
         figures, begin = self.figures, 0
-        for kind, place in zip(self.kinds, self.places, strict=True):
+        for number, above in zip(self.what[::2], self.what[1::2], strict=True):
+            kind, place = KINDS[number], SHAPE + above
             end = begin + 2 + (self.width if place == SHAPE else 3)
             yield Change(kind, place, figures[begin], figures[begin + 1], figures[begin + 2 : end])
             begin = end
 
 
 @lru_cache(maxsize=1024)
+def look_at(part: bytes, shift: float) -> Look:
+    """The changes that are looked out for in a feature, which is given packed, as it is held elsewhere as well."""
+    reference = unpack(part)
+    return look_out(reference, shift_for(reference, shift))
+
+
 def look_out(reference: FeatureReference, shift: float) -> Look:
     """Every change that is looked out for in a feature."""
     missing = (reference.missing * reference.n + 0.5) / (reference.n + 1.0)
     there = smoothed(reference.shares, reference.n)
     before = (*(share * (1.0 - missing) for share in there), missing)
-    kinds: list[str] = []
-    places: list[int] = []
-    figures = array("d")
+    what, figures = bytearray(), array("d")
 
     def add(kind: str, place: int, after: tuple[float, ...]) -> None:
         weights = [log(b / a) for a, b in zip(before, after, strict=True)]
@@ -99,8 +106,7 @@ def look_out(reference: FeatureReference, shift: float) -> Look:
             # Any bin but the one at ``place`` tells what the rest is worth.
             rest = weights[1 if place == 0 else 0]
             figures.extend((rest, weights[place] - rest, weights[-1] - rest if place >= 0 else 0.0))
-        kinds.append(kind)
-        places.append(place)
+        what.extend((KINDS.index(kind), place - SHAPE))
 
     def alone(shares: tuple[float, ...]) -> tuple[float, ...]:
         return (*(share * (1.0 - missing) for share in shares), missing)
@@ -124,7 +130,7 @@ def look_out(reference: FeatureReference, shift: float) -> Look:
         more = missing + MISSING
         rest = (1.0 - more) / (1.0 - missing)
         add("missing", GAPS, (*(share * rest for share in before[:-1]), more))
-    return Look(tuple(kinds), tuple(places), figures, len(before))
+    return Look(bytes(what), array("d", figures), len(before))  # copied: what has grown has room to spare
 
 
 def shift_for(reference: FeatureReference, shift: float) -> float:

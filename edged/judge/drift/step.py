@@ -8,9 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...vocabulary.drift import Batch, FeatureCounts, FeatureReference, Reference
+from ...vocabulary.drift_packed import Packed
 from ...vocabulary.drift_state import Chart, DriftState, FeatureState, packed, unpacked
 from . import quality
-from .changes import GAPS, Look, look_out, shift_for
+from .changes import GAPS, Look, look_at
 from .charts import advance, learn, limited, rho_of
 from .correction import benjamini_hochberg
 from .settings import Settings, quality_level, rows_between_alarms, window_level
@@ -33,7 +34,8 @@ class Levels(Struct, frozen=True):
 
 def known(reference: Reference, settings: Settings) -> dict[str, Known]:
     """Every feature with the changes that are looked out for in it."""
-    return {one.name: (one, look_out(one, shift_for(one, settings.shift))) for one in reference.features}
+    parts = Packed.of(reference).parts
+    return {one.name: (one, look_at(part, settings.shift)) for one, part in zip(reference.features, parts, strict=True)}
 
 
 def step(
@@ -145,6 +147,8 @@ def _confirmed(
     held: FeatureState, one: FeatureReference, compared: Compared, hit: bool, settings: Settings, now: float
 ) -> FeatureState:
     """Drift begins when ``persistent`` of the last ``of`` windows hit, and ends when none of them did."""
+    if compared is NOTHING:
+        return replace(held, p=compared.p, excess=compared.excess)  # no values, no verdict: what drifts goes on
     mask = (1 << settings.of) - 1
     # The lowest bit is this window's while it runs: an alarm of a chart has set it.
     hits = (held.hits | hit) & mask

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ...vocabulary import events as ev
 from ...vocabulary.incidents import Change, Deed, EntryKind, Exhibit, Incident
 from ...vocabulary.state import Acknowledged
-from . import record
+from . import histograms, record
 from .desk import Desk
 from .overdue import escalate
 
@@ -51,6 +51,10 @@ def entered(desk: Desk, event: ev.Event, change: Change | None) -> None:
         case ev.MaintenanceChanged(on=True) | ev.IsolationChanged(state="isolated"):
             if (incident := desk.home(event.subject)) is not None:
                 desk.put(_responded(incident, desk.now))
+        case ev.DriftChanged():
+            for text in histograms.lines(event.top):
+                if (incident := desk.holder(("DataDrift", event.subject))) is not None:
+                    desk.note(incident, "evidence", event.subject, text)
         case ev.AlertFlapping():
             _say(desk, event, "alert", f"{event.name} flaps: it is held as raised until it is calm")
 
