@@ -43,6 +43,8 @@ class Options(Struct, frozen=True, kw_only=True):
     backoff: float = 1.0
     max_backoff: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    over: Callable[[], bool] = lambda: False
+    """Nobody wants it any more: it ends as when its time is up."""
 
 
 class _Origin(Struct):
@@ -59,7 +61,8 @@ class Downloader:
     def __init__(self, options: Options, fetcher: Fetcher | None = None) -> None:
         self._options = options
         self._fetcher = fetcher or Fetcher(options.ca_file)
-        self._left = remaining(options.within)
+        left = remaining(options.within)
+        self._left: Callable[[], float] = lambda: 0.0 if options.over() else left()
         self.resumed = False
         """Whether anything was joined from two answers."""
 

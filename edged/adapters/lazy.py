@@ -13,6 +13,7 @@ from ..ports import Artifacts, Containers, DataBackups, Prober
 
 if TYPE_CHECKING:
     from ..bundles import Trust
+    from ..config import Bundles
 
 
 class _Lazy:
@@ -54,8 +55,11 @@ def lazy_artifacts(
     trust: Callable[[], Trust | None],
     device: str,
     wall: Callable[[], float],
+    over: Callable[[str, str], bool],
+    limits: Callable[[], Bundles],
 ) -> Artifacts:
-    """``trust``: whose signatures count now; ``None``: they are not looked at."""
+    """``trust``: whose signatures count now; ``None``: they are not looked at. ``over``, ``limits``: as of
+    ``ArtifactStore``."""
 
     def make() -> Artifacts:
         from . import ed25519
@@ -74,6 +78,8 @@ def lazy_artifacts(
             device=device,
             wall=wall,
             try_app=partial(smoking.send, prober),
+            over=over,
+            limits=limits,
         )
 
     return cast(Artifacts, _Lazy(make))

@@ -162,4 +162,4 @@ def _misfit(key: Key) -> EnvelopeRefused:
 
 def _unknown(envelope: Envelope) -> str:
     names = ", ".join(repr(s.keyid[:80]) for s in envelope.signatures[:3])
-    return f"signed by {names}, and the trust file has no such key"
+    return f"signed by {names}, which counts nothing here: not in the trust file, or revoked"

@@ -193,7 +193,9 @@ def _check_rules(checked: Checked, rules: Rules) -> None:
     if rules.kind and manifest.kind != rules.kind:
         raise BundleRefused("wrong_kind", f"this is a {manifest.kind} bundle, and a {rules.kind} bundle is expected")
     if checked.digest in rules.quarantined:
-        raise BundleRefused("quarantined", f"{manifest.name} {manifest.version} failed on this device before")
+        what = f"{manifest.name} {manifest.version}"
+        why = f"{what} failed on this device before (edged deployments tells why); make a new bundle of what was mended"
+        raise BundleRefused("quarantined", why)
     if manifest.sequence < rules.committed:
         raise BundleRefused(
             "sequence",
@@ -205,7 +207,9 @@ def _check_rules(checked: Checked, rules: Rules) -> None:
     if len(manifest.files) > rules.limits.files:
         raise BundleRefused("too_many_files", f"{len(manifest.files)} files; at most {rules.limits.files} are taken")
     if manifest.total > rules.limits.bytes:
-        raise BundleRefused("too_large", f"{manifest.total} bytes; at most {rules.limits.bytes} are taken")
+        raise BundleRefused(
+            "too_large", f"{manifest.total} bytes; at most {rules.limits.bytes} are taken (bundles.max_size)"
+        )
 
 
 def _opset_too_new(needed: int, known: int) -> BundleRefused:

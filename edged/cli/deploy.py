@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -21,6 +22,12 @@ ENDS = ("committed", "rolled_back", "refused", "cancelled", "failed")
 CODES = {"committed": OK, "rolled_back": FAILED, "failed": FAILED, "refused": REFUSED, "cancelled": REFUSED}
 TOLD = ("disagreement", "recorded")
 """Checks that decide nothing: the new model against the one in place, over inputs that the app has recorded."""
+EARLIER = 3600.0
+"""Seconds before its beginning from which on its events are looked for: a clock may be set back meanwhile."""
+EVERY = 0.2
+"""Seconds between two looks."""
+QUIET = 2.0
+"""Seconds without a new phase after which edged is asked what it is waiting for."""
 AWAY = 120.0
 """Seconds for which edged itself may be away meanwhile: a deployment survives its restart."""
 
@@ -61,14 +68,19 @@ def main(args: argparse.Namespace, verb: str) -> int:
             config, source = config or _kind(path) == "config", _delivered(args.socket, path)
         given["bundle"] = source
     kind = "config" if config else "model"
-    begun = time.time() - 1.0
+    begun = time.time() - EARLIER
     answers = command(args.socket, f"{kind}.{verb}", given)
     first = next(answers)
     if first["status"] == "rejected":
-        if given.get("bundle", "") != getattr(args, "bundle", ""):
+        code = _end([first], args.json)
+    else:
+        if first["result"].get("waits_for"):
+            print(first["message"], file=sys.stderr)
+        code = _follow(args, first["id"], begun, answers)
+    if code == REFUSED and given.get("bundle", "") != getattr(args, "bundle", ""):
+        with contextlib.suppress(Failure):  # what was handed over and never begun is not left behind
             delete(args.socket, f"/v1/bundles?path={quote(given['bundle'])}")
-        return _end([first], args.json)
-    return _follow(args, first["id"], begun)
+    return code
 
 
 def _delivered(socket: str | None, path: Path) -> str:
@@ -77,6 +89,8 @@ def _delivered(socket: str | None, path: Path) -> str:
     if (seen.get("device"), seen.get("inode")) == (here.st_dev, here.st_ino):
         return str(path)
     try:
+        if path.is_dir() and not (path / "manifest.json").exists():  # whatever it is, it may be large
+            raise Failure(REFUSED, f"{path} is no bundle, it has no manifest.json: `edged bundle new` makes one")
         with tempfile.TemporaryFile() if path.is_dir() else path.open("rb") as file:
             if path.is_dir():
                 with tarfile.open(mode="w", fileobj=file) as tar:
@@ -97,11 +111,12 @@ def _kind(path: Path) -> str:
             data = (path / "manifest.json").read_bytes()
         else:
             with tarfile.open(path) as tar:
-                names = [n for n in tar.getnames() if n.removeprefix("./") == "manifest.json"]
-                member = tar.extractfile(names[0]) if names else None
+                names = [n for n in tar.getnames() if n.removeprefix("./").rpartition("/")[2] == "manifest.json"]
+                # Of the bundle itself, also below a folder of its own name, and not of something deeper in it.
+                member = tar.extractfile(min(names, key=lambda n: n.count("/"))) if names else None
                 data = member.read(2**20) if member is not None else b"{}"
         return str(json.loads(data).get("kind", ""))
-    except (OSError, ValueError, tarfile.TarError):
+    except (OSError, ValueError, AttributeError, tarfile.TarError):
         return ""
 
 
@@ -112,19 +127,32 @@ def _end(answers: list[dict[str, Any]], as_json: bool) -> int:
     return {"succeeded": OK, "rejected": REFUSED}.get(last["status"], FAILED)
 
 
-def _follow(args: argparse.Namespace, identity: str, since: float) -> int:
+def _follow(args: argparse.Namespace, identity: str, since: float, answers: Iterator[dict[str, Any]]) -> int:
     """By the event log, which survives a restart of edged in the middle of it."""
-    for event in _phases(args.socket, identity, since):
+    for event in _phases(args.socket, args.app, identity, since):
         data = event["data"]
         print(json.dumps(event) if args.json else line(data), flush=True)
         if data["new"] in ENDS:
             return CODES[data["new"]]
-    return FAILED
+    return _answered(answers, args.json)
 
 
-def _phases(socket: str | None, identity: str, since: float) -> Iterator[dict[str, Any]]:
+def _answered(answers: Iterator[dict[str, Any]], as_json: bool) -> int:
+    """It is over, and no event says so: on a full disk edged keeps them in memory. The command has its answer."""
+    try:
+        last = list(answers)[-1]
+    except (Failure, IndexError):
+        last = {"status": "running"}
+    if last["status"] not in ("succeeded", "failed"):
+        raise Failure(FAILED, "it is over, and edged could not write down how: edged status shows what is in place")
+    return CODES.get(last["result"].get("phase", ""), FAILED) if _end([last], as_json) else OK
+
+
+def _phases(socket: str | None, app: str, identity: str, since: float) -> Iterator[dict[str, Any]]:
+    """Its events as they come, to its end, or until edged has nothing more to do with it."""
     told, silent = 0, time.monotonic()
-    while True:
+    asked, reason, over = silent, "", 0
+    while over < 2:
         try:
             events = get(socket, f"/v1/events?since={since}&type={quote('deployment.changed')}")
             silent = time.monotonic()
@@ -135,9 +163,29 @@ def _phases(socket: str | None, identity: str, since: float) -> Iterator[dict[st
             print(f"edged is away ({failure}); waiting", file=sys.stderr)
             time.sleep(2.0)
         mine = [event for event in events if event["data"]["id"] == identity]
-        yield from mine[told:]
-        told = max(told, len(mine))
-        time.sleep(0.2)
+        if told < len(mine):
+            yield from mine[told:]
+            told, asked = len(mine), time.monotonic()
+        elif time.monotonic() - asked > QUIET:
+            before, (here, reason), asked = reason, _seen(socket, app, identity), time.monotonic()
+            over = 0 if here else over + 1
+            if reason and reason != before:
+                print(f"{'':<13} {reason}", file=sys.stderr, flush=True)
+        time.sleep(EVERY)
+
+
+def _seen(socket: str | None, app: str, identity: str) -> tuple[bool, str]:
+    """Whether edged is still to do with it, and by what the last attempt of the present phase failed, if it did."""
+    try:
+        about = get(socket, "/v1/status")["apps"].get(app, {})
+    except Failure:
+        return True, ""
+    running = about.get("deployment")
+    if running is None or running["id"] != identity:
+        return about.get("deployment_waiting") == identity, ""
+    if not running.get("reason") or running["phase"] in ("rolling_back", "reverting"):
+        return True, ""
+    return True, f"{running['reason']}; edged tries again"
 
 
 def line(data: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from . import FAILED, OK
+from . import FAILED, OK, Failure
 from .client import get, socket_argument
 from .deploy import ENDS, line
 from .values import duration
@@ -30,8 +30,8 @@ def main(args: argparse.Namespace, verb: str) -> int:
     if args.id:
         chosen = [key for key in by_id if key.startswith(args.id)]
         if len(chosen) != 1:
-            print(f"there {'is no deployment' if not chosen else 'are several deployments'} {args.id}…")
-            return FAILED
+            found = "are several deployments" if chosen else "is no deployment"
+            raise Failure(FAILED, f"there {found} {args.id}…; edged deployments --since 30d lists them")
         for event in by_id[chosen[0]]:
             print(json.dumps(event) if args.json else f"{event['time']}  {line(event['data'])}")
         return OK
@@ -40,9 +40,8 @@ def main(args: argparse.Namespace, verb: str) -> int:
         return OK
     for key, events in by_id.items():
         s = _summary(key, events)
-        print(
-            f"{s['time'][:19]}  {key[:8]}  {s['app']:<16} {s['kind']:<6} {s['version']:<12} {s['phase']}  {s['reason']}"
-        )
+        head = f"{s['time'][:19]}Z  {key[:8]}  {s['app']:<16} {s['kind']:<6} {s['version']:<12}"
+        print(f"{head} {s['phase']}  {s['reason']}".rstrip())
     if not by_id:
         print(f"no deployments within {args.since}")
     return OK

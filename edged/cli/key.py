@@ -21,8 +21,12 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     show.add_argument("file", metavar="FILE")
     show.add_argument("--role", default="deployer", choices=["viewer", "operator", "deployer", "admin"])
     for sub in (new, show):
+        sub.formatter_class = argparse.RawDescriptionHelpFormatter
         sub.add_argument("--json", action="store_true", help="id and public key as JSON")
-    new.epilog = "example: edged key new release.key --id release-2026 >> trust.yaml"
+    new.epilog = (
+        "example: edged key new release.key --id release-2026\n\n"
+        "What it prints belongs under `keys:` in the trust.yaml of the devices; the file stays with whoever signs."
+    )
     show.epilog = "example: edged key show release.key"
     parser.epilog = new.epilog
 

@@ -1,7 +1,7 @@
 """The configuration: its types, reading it from a file or from labels, and comparing two of them."""
 
 from .data import Data
-from .deployment import AppConfigFile, Gate, Model, ReloadBy, SmokeProbe
+from .deployment import AppConfigFile, Bundles, Gate, Model, ReloadBy, SmokeProbe
 from .diff import changed
 from .drift import Columns, Drift, Source
 from .drills import Drills
@@ -48,6 +48,7 @@ __all__ = [
     "Alerts",
     "App",
     "AppConfigFile",
+    "Bundles",
     "ByLevel",
     "ClockWatch",
     "Columns",

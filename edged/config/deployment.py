@@ -6,7 +6,27 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .types import BaseUrl, ContainerPath, Count, FilePath, HttpUrl, LongInterval, Section, Share, Timeout
+from .types import (
+    BaseUrl,
+    ContainerPath,
+    Count,
+    FilePath,
+    HttpUrl,
+    LongInterval,
+    Section,
+    Share,
+    Size,
+    StoreSize,
+    Timeout,
+)
+
+
+class Bundles(Section, frozen=True, kw_only=True):
+    """How much may be fetched for a deployment, and how fast."""
+
+    max_size: StoreSize = 4 * 2**30
+    rate: Size = 0
+    """Bytes a second by URL; 0: as fast as they come."""
 
 
 class Gate(Section, frozen=True, kw_only=True):

@@ -61,7 +61,7 @@ BUILT_IN: dict[str, Rule] = {
     "AppDown": Rule("P1", "P1", "the app does not serve"),
     "Unhealthy": Rule("P1", "P1", "the app does not serve"),
     "CrashLoop": Rule("P1", "P1", "restarts do not help it"),
-    "DeploymentFailed": Rule("P1", "P1", "the app may have neither the old nor the new artifact"),
+    "DeploymentFailed": Rule("P0", "P0", "the app may have neither the old nor the new artifact"),
     "RestoreFailed": Rule("P1", "P1", "the app's data may be only a part of what they were"),
     "ReadOnlyFs": Rule("P1", "P1", "nothing can be written; a disk that fails begins like this"),
     "StorageFailing": Rule("P1", "P1", "reports and state may be lost"),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType, field, structs
 
 from .data import Data
-from .deployment import AppConfigFile, Model
+from .deployment import AppConfigFile, Bundles, Model
 from .drift import Drift
 from .drills import Drills
 from .incidents import Incidents
@@ -280,6 +280,7 @@ class Config(Section, frozen=True, kw_only=True):
     state_dir: FilePath = ""
     mqtt: Mqtt | None = None
     commands: Commands = Commands()
+    bundles: Bundles = Bundles()
     http: Http = Http()
     docker: Docker = Docker()
     history: History = History()

@@ -20,8 +20,8 @@ BUSY = "busy"
 """Code of an action that found another one on its subject under way."""
 TRANSIENT = ("unreachable", "interrupted", "timeout", "storage", BUSY)
 """Codes of failures that another attempt may mend."""
-INNOCENT = ("app_stopped", "no_container", "gate_container", "not_configured")
-"""Codes of failures that were people's doing: they say nothing against the new one."""
+INNOCENT = ("app_stopped", "no_container", "gate_container", "not_configured", "engine_down")
+"""Codes of failures that were people's doing, or the engine's: they say nothing against the new one."""
 
 
 def rules_of(app: AppState, kind: Kind) -> Model | AppConfigFile | None:
@@ -184,8 +184,9 @@ def learn(app: AppState, deployment: Deployment, result: dict[str, Any]) -> tupl
     return app, deployment
 
 
-def place(app: AppState, deployment: Deployment) -> AppState:
-    """What the app has now, as far as this deployment changed it."""
+def place(app: AppState, deployment: Deployment, *, tried: bool) -> AppState:
+    """What the app has now, as far as this deployment changed it. ``tried``: the app itself has met the new one; what
+    could not even be put in place says nothing against it."""
     kind, known = deployment.request.kind, placed(app, deployment.request.kind)
     match deployment.phase:
         case "failed" if deployment.again:
@@ -204,7 +205,7 @@ def place(app: AppState, deployment: Deployment) -> AppState:
                 since=-1.0 if deployment.request.digest else deployment.since,
                 quarantined=tuple(d for d in known.quarantined if d != deployment.new.digest),
             )
-        case "rolling_back" if deployment.new.digest and deployment.code not in INNOCENT:
+        case "rolling_back" if tried and deployment.new.digest and deployment.code not in INNOCENT:
             others = tuple(d for d in known.quarantined if d != deployment.new.digest)
             known = replace(known, quarantined=(*others, deployment.new.digest)[-QUARANTINED:])
         case _:

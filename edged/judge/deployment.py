@@ -12,12 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..vocabulary.actions import Action
-from ..vocabulary.deployments import ENDS, Artifact, Deployment, Phase
-from ..vocabulary.events import DeploymentChanged, Event
+from ..vocabulary.deployments import ENDS, Deployment, Phase
+from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.state import AppState
-from . import artifacts, drilled, gating, hindrance, redelivery, reloading, tidying
-from .answer import failed, running, succeeded
+from . import artifacts, drilled, gating, hindrance, redelivery, reloading, telling, tidying, turns
 from .budget import backoff, jitter
 from .outcome import Outcome, View
 from .remedies import next_id
@@ -83,6 +82,8 @@ def step(app: AppState, view: View) -> Outcome:
             # The next container begins with what is in place by then.
             return enter(app, deployment, "rolled_back", view)
         return _wait_for_engine(app, deployment, view)
+    if deployment.phase == "swapping" and app.kept.data.restoring is not None:
+        return _after_restore(app, deployment, view)
     if hindrance.went_down(app, deployment):
         # With the engine or the host: that says nothing of the new one. It has one more start, and is watched anew.
         return enter(replace(app, kept=replace(app.kept, excused=False)), deployment, "reloading", view)
@@ -108,7 +109,9 @@ def _next(app: AppState, view: View) -> Outcome:
     if request is None:
         app, again = redelivery.due(app, view)
         return Outcome(app) if again is None else enter(app, again, "swapping", view)
-    app = replace(app, kept=replace(app.kept, waiting=None))
+    app, request, told = turns.take(app, view)
+    if request is None:
+        return Outcome(app, events=told)
     return begin(app, Deployment(request=request, began=view.now), view)
 
 
@@ -193,91 +196,41 @@ def enter(app: AppState, deployment: Deployment, phase: Phase, view: View) -> Ou
         deployment, phase=phase, since=now, deadline=now + seconds, attempt=0, next_at=0.0, action_id=""
     )
     if phase == "swapping" and not deployment.again:
-        deployment = gating.baseline(app, deployment)
+        deployment = gating.baseline(app, deployment, view)
     if phase == "gating":
         deployment = replace(deployment, first=None, checks=(), smoked=None)
-    app = artifacts.place(artifacts.keep(app, deployment), deployment)
-    told = changed(app, deployment, before, view)
-    events: tuple[Event, ...] = (told, *_answers(deployment, view))
+    app = artifacts.place(artifacts.keep(app, deployment), deployment, tried=before in hindrance.WATCHED)
+    told = telling.changed(app, deployment, before, view)
+    events: tuple[Event, ...] = (told, *telling.answers(deployment, view))
     if phase in ENDS:
-        app, held = _held(drilled.deployed(app, deployment), deployment, view)
-        return tidying.end(app, deployment, (*events, *held), view)
+        app, aside = turns.behind(_held(drilled.deployed(app, deployment), deployment), deployment, view)
+        return tidying.end(app, deployment, (*events, *aside), view)
     return Outcome(artifacts.wake(app, now), events=events)
 
 
-def _held(app: AppState, deployment: Deployment, view: View) -> tuple[AppState, tuple[Event, ...]]:
+def _held(app: AppState, deployment: Deployment) -> AppState:
     """After one that could not be undone a person has to look before anything else is put in."""
     if deployment.phase in ("committed", "rolled_back") and app.kept.stuck:
-        return replace(app, kept=replace(app.kept, stuck="")), ()
-    if deployment.phase != "failed":
-        return app, ()
-    waiting, told = app.kept.waiting, tuple[Event, ...]()
-    if waiting is not None and not deployment.again:
-        why = f"{deployment.request.id} failed and could not be rolled back: look first, then deploy again"
-        told, waiting = failed(view.state, waiting.id, "held", why), None
-    return replace(app, kept=replace(app.kept, stuck=said(deployment), waiting=waiting)), told
-
-
-def changed(app: AppState, deployment: Deployment, before: Phase, view: View) -> DeploymentChanged:
-    new: Artifact = deployment.new
-    return DeploymentChanged(
-        subject=app.name,
-        id=deployment.request.id,
-        kind=deployment.request.kind,
-        old=before,
-        new=deployment.phase,
-        name=new.name,
-        version=new.version,
-        digest=new.digest,
-        previous=deployment.old.digest,
-        code=deployment.code,
-        reason=deployment.reason,
-        checks=(*deployment.compared, *deployment.checks),
-        seconds=max(0.0, view.now - deployment.since if deployment.phase not in ENDS else view.now - deployment.began),
-    )
-
-
-def _answers(deployment: Deployment, view: View) -> tuple[Event, ...]:
-    """What whoever asked for it hears."""
-    identity, words = deployment.request.id, said(deployment)
-    if deployment.phase == "committed":
-        return succeeded(view.state, identity, words)
-    if deployment.phase in ENDS:
-        return failed(view.state, identity, deployment.code or deployment.phase, words, deployment.phase)
-    return running(view.state, identity, deployment.phase, words)
-
-
-def said(deployment: Deployment) -> str:
-    """A line for people."""
-    what = f"{deployment.new.name or deployment.request.kind} {deployment.new.version}".strip()
-    match deployment.phase:
-        case "committed" if deployment.again:
-            return f"{what} was put in again: the container is a new one"
-        case "failed" if deployment.again:
-            return f"{what} could not be put in again, and the container is a new one without it: {deployment.reason}"
-        case "committed":
-            return f"{what} is in place and healthy"
-        case "rolled_back" if deployment.code in artifacts.INNOCENT:
-            return f"{what} was not tried to the end ({deployment.reason}); the one before is in place again"
-        case "rolled_back":
-            return f"{what} did not pass ({deployment.reason}); the one before is back and healthy"
-        case "refused":
-            return f"refused, nothing was changed: {deployment.reason}"
-        case "cancelled":
-            return f"cancelled, nothing was changed: {deployment.reason}"
-        case "failed":
-            return f"{deployment.reason}; a person is needed"
-    return f"{deployment.phase.replace('_', ' ')}" + (f": {deployment.reason}" if deployment.reason else "")
+        return replace(app, kept=replace(app.kept, stuck=""))
+    if deployment.phase == "failed":
+        return replace(app, kept=replace(app.kept, stuck=telling.said(deployment)))
+    return app
 
 
 def _engine(app: AppState, view: View) -> bool:
     return bool(view.state.engine.up) and view.state.engine.listed and app.container is not None
 
 
+def _after_restore(app: AppState, deployment: Deployment, view: View) -> Outcome:
+    """A restore of its data stops the app and starts it again, and comes to its end by itself: the swap is after it."""
+    waiting = replace(deployment, since=view.now, deadline=view.now + TABLE[deployment.phase].seconds)
+    return Outcome(artifacts.wake(artifacts.keep(app, waiting), view.now + 30.0))
+
+
 def _wait_for_engine(app: AppState, deployment: Deployment, view: View) -> Outcome:
     """While it is away the phase's time stands still, for as long as ``PATIENCE``."""
     if view.now - deployment.since >= PATIENCE + TABLE[deployment.phase].seconds:
-        return fail(app, deployment, "timeout", "the container engine, or the container, stayed away", view)
+        return fail(app, deployment, "engine_down", "the container engine, or the container, stayed away", view)
     rest = max(TABLE[deployment.phase].seconds / 2.0, deployment.deadline - view.now)
     waiting = replace(deployment, deadline=view.now + rest)
     return Outcome(artifacts.wake(artifacts.keep(app, waiting), view.now + 30.0))

@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from ..config import Gate, Model
 from ..vocabulary.actions import SmokeTest
 from ..vocabulary.deployments import Deployment, GateCheck, Traffic
-from ..vocabulary.events import CheckBroken, Event
 from ..vocabulary.facts import ActionFinished, TrafficSampled
 from ..vocabulary.state import AppState
 from . import gate
 from .artifacts import keep, rules_of, wake, where
 from .budget import backoff
+from .hindrance import engaged
+from .mending import mended
 from .outcome import Judgement, View
 from .reloading import Progress, reload_of
 from .remedies import next_id
@@ -30,10 +31,11 @@ def sampled(app: AppState, fact: TrafficSampled) -> AppState:
     return replace(app, traffic=(*before, fact.traffic)[-TRAFFIC_KEPT:])
 
 
-def baseline(app: AppState, deployment: Deployment) -> Deployment:
-    """What the app did within a window before the swap: this device's own measure."""
+def baseline(app: AppState, deployment: Deployment, view: View) -> Deployment:
+    """What the app did within a window before the swap: this device's own measure. Metrics that could not be read any
+    more by then are none, and their silence afterwards is no sign either."""
     rules = _rules(app, deployment)
-    last = app.traffic[-1] if app.traffic else None
+    last = app.traffic[-1] if app.traffic and not _blind(app, view) else None
     first = _before(app.traffic, last.at - 10 * rules.window) if last is not None else None
     return replace(deployment, baseline=gate.between(first, last), first=None, checks=())
 
@@ -73,6 +75,8 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
         case "pass":
             return Progress(app, "good")
         case "open" if seen.asking and app.condition == "healthy" and view.now >= deployment.next_at:
+            if engaged(app):  # a person restarts it, say: it is asked afterwards
+                return Progress(wake(app, view.now + 1.0), "open")
             return _smoke(app, deployment, view)
         case "open":
             later = [at for at in (until, deployment.next_at) if at > view.now]
@@ -143,10 +147,6 @@ def _rules(app: AppState, deployment: Deployment) -> Gate:
 
 def traffic(state_app: AppState, fact: TrafficSampled, view: View) -> Judgement:
     """The rule: one scrape of one app."""
-    app = sampled(state_app, fact)
-    events: tuple[Event, ...] = ()
-    if "metrics" in app.broken:
-        app = replace(app, broken={k: v for k, v in app.broken.items() if k != "metrics"})
-        events = (CheckBroken(subject=app.name, check="metrics", error="", broken=False),)
+    app, events = mended(sampled(state_app, fact), "metrics", fact.at)
     state = replace(view.state, apps={**view.state.apps, app.name: app})
     return Judgement(state, events=events, touched=(app.name,) if app.kept.deployment is not None else ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..vocabulary.deployments import TOUCHING, Deployment
 from ..vocabulary.state import AppState
+from . import drilled
 from .artifacts import placed, rules_of
 from .outcome import View
 
@@ -56,6 +57,20 @@ def gone(app: AppState, deployment: Deployment, view: View) -> bool:
     if app.container is not None or not app.sought or not engine.up or not engine.listed:
         return False
     return view.now >= max(deployment.since, app.seen_at) + GONE
+
+
+def engaged(app: AppState) -> bool:
+    """Something else is being done to its container right now, begun before the swap; two things never meet there."""
+    kept = app.kept
+    if kept.recovery.phase in ("capturing", "acting") or kept.data.restoring is not None or drilled.acting(app):
+        return True
+    return kept.isolation is not None and bool(kept.isolation.action_id)
+
+
+def reaching_in(app: AppState) -> bool:
+    """The deployment itself does something to its container right now: a signal, a call, a smoke test."""
+    running = app.kept.deployment
+    return running is not None and bool(running.action_id) and running.phase in ("reloading", "reverting", "gating")
 
 
 def needs_engine(app: AppState, deployment: Deployment, view: View) -> bool:

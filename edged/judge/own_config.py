@@ -162,7 +162,9 @@ def _checked(state: State, trial: Trial, fact: ActionFinished, errors: tuple[str
         return _ended(state, succeeded(state, trial.command, "it is in force already"))
     changed = tuple(result["changed"])
     fresh = any(key == "mqtt" or key.startswith("mqtt.") for key in changed)
-    trial = replace(trial, digest=result["digest"], fresh=fresh, broker=trial.broker and result["mqtt"])
+    # A first broker is held to it as well: there was none that could have been away.
+    reach = bool(result["mqtt"]) and (trial.broker or "mqtt" in changed)
+    trial = replace(trial, digest=result["digest"], fresh=fresh, broker=reach)
     begun = _step(state, trial, "taking")
     told = ConfigTrial(subject=EDGED, state="begun", digest=trial.digest, before=trial.before, seconds=trial.hold)
     what = f"on trial for {format_duration(trial.hold)}; changed: {', '.join(changed) or 'nothing'}"

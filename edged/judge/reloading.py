@@ -13,9 +13,10 @@ from ..vocabulary.deployments import Deployment
 from ..vocabulary.events import Event
 from ..vocabulary.facts import ActionFinished
 from ..vocabulary.state import AppState
-from .artifacts import keep, rules_of, wake
+from .artifacts import BUSY, keep, rules_of, wake
+from .hindrance import engaged
 from .outcome import View
-from .recovery import perform
+from .recovery import evidence_first, perform
 from .remedies import next_id
 from .run import runs
 
@@ -65,6 +66,8 @@ def look(app: AppState, deployment: Deployment, view: View) -> Progress:
 
 
 def _begin(app: AppState, deployment: Deployment, view: View) -> Progress:
+    if engaged(app) or view.now < deployment.next_at:  # what was begun before comes to its end first
+        return Progress(wake(app, max(deployment.next_at, view.now + 1.0)), "open")
     how = reload_of(app, deployment)
     if how == "restart" or not runs(app) or app.condition in ("paused", "restarting"):
         return _restart(app, deployment, view)
@@ -91,18 +94,27 @@ def reload_of(app: AppState, deployment: Deployment) -> Literal["restart"] | Rel
 
 def _restart(app: AppState, deployment: Deployment, view: View, attempt: int = 1) -> Progress:
     """By the recovery machine, which verifies it, and knows what is its own doing."""
-    if app.kept.recovery.phase != "idle" or app.kept.data.restoring is not None:
-        return Progress(wake(app, view.now + 1.0), "open")  # what edged had begun before comes to its end first
+    if app.kept.recovery.phase != "idle" or engaged(app):
+        return Progress(wake(app, view.now + 1.0), "open")
     remedy = "restart" if runs(app) else "start"
+    reason = f"deployment {deployment.request.id}"
     app = keep(app, replace(deployment, attempt=attempt, next_at=view.now))
     recovery = replace(app.kept.recovery, command=mark(deployment), ailment="", held="")
     app = replace(app, kept=replace(app.kept, recovery=recovery))
-    begun = perform(app, remedy, f"deployment {deployment.request.id}", view)
+    if remedy == "start" and app.kept.stopped is None:  # it has ended by itself: what it left is kept first
+        begun = evidence_first(app, remedy, mark(deployment), reason, view)
+    else:
+        begun = perform(app, remedy, reason, view)
     return Progress(begun.app, "open", actions=begun.actions, events=begun.events)
 
 
 def told(app: AppState, deployment: Deployment, fact: ActionFinished, view: View) -> Progress:
     """The signal was sent, or the call answered."""
+    code, signal = fact.result.get("code", ""), fact.action == "SignalContainer"
+    if not fact.ok and (code == BUSY or (signal and (code == "unreachable" or app.kept.stopped is not None))):
+        # The app has not heard of it: that says nothing of what it was to read. The phase's time bounds it.
+        again = replace(deployment, attempt=0, next_at=view.now + 1.0)
+        return Progress(wake(keep(app, again), again.next_at), "open")
     if not fact.ok:
         return Progress(keep(app, deployment), "bad", "reload", f"the reload failed: {fact.error}")
     waiting = replace(deployment, next_at=view.now + SETTLED)

@@ -309,3 +309,15 @@ def test_stored_answers_are_bounded() -> None:
     world.restart_edged()
     assert list(world.state.answered)[-1] == "n249" and len(world.state.answered) == 200
     assert sum(key.startswith("answer/") for key, data in world.disk.items() if data) == 200
+
+
+def test_what_ended_by_itself_meanwhile_leaves_evidence_before_the_new_one_is_started() -> None:
+    world = Depot()
+    reach(world, "swapping")
+    world.crash("a")
+    world.until(world.over)
+    done = [
+        one for one in world.actions(evidence=True) if one in ("PlaceArtifact", "CaptureEvidence", "StartContainer")
+    ]
+    assert done[:3] == ["PlaceArtifact", "CaptureEvidence", "StartContainer"]
+    assert world.phases()[-1] == "committed" and world.condition("a") == "healthy"

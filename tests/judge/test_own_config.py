@@ -84,6 +84,15 @@ def test_a_broker_that_was_away_before_is_not_held_against_it() -> None:
     assert states(apply(world()).run(30.0)) == ["begun", "kept"]
 
 
+def test_a_first_broker_has_to_be_reached() -> None:
+    first = NEW | {"changed": ["mqtt"]}
+    w = apply(world(found=first)).run(30.0)
+    assert states(w) == ["begun", "undone"] and answers(w)[-1] == ("failed", "broker")
+    w = apply(world(found=first)).run(5.0)
+    w.feed(facts.BrokerSeen(at=w.now, connected=True))
+    assert states(w.run(30.0)) == ["begun", "kept"]
+
+
 def test_an_engine_that_is_gone_at_the_end_is() -> None:
     w = apply(world()).run(5.0)
     w.stop_engine()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundles.maker import EXAMPLE
+from tests.fixtures.engine import REPO
 
 
 def call(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -24,10 +25,10 @@ def call(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    """A private key; ``trust.yaml`` beside it knows it."""
+    """A private key; ``trust.yaml`` beside it, the template with one line more, knows it."""
     made = call("key", "new", tmp_path / "release.key", "--id", "release 2026")
     assert made.returncode == 0, made.stderr
-    (tmp_path / "trust.yaml").write_text("keys:\n" + made.stdout)
+    (tmp_path / "trust.yaml").write_text((REPO / "config/trust.yaml").read_text() + made.stdout)
     return tmp_path / "release.key"
 
 

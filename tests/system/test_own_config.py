@@ -158,7 +158,7 @@ def test_a_trial_does_not_outlive_sigkill(engine: Engine, edged: Make, broker: M
     assert "on trial" in told["data"]["errors"][0]
     daemon.kill()
     _, said = asking.communicate(timeout=10.0)
-    assert asking.returncode == 4 and "edged status" in said
+    assert asking.returncode == 4 and "edged audit show" in said
     daemon.start()
     assert daemon.status()["config"]["digest"] == digest and daemon.status()["config"]["path"] == str(daemon.file)
     daemon.wait(lambda: final(daemon) == [("failed", "interrupted")])

@@ -11,7 +11,7 @@ from ...bundles import Checked, Held, Rules, Source, Staged, inspect, open_sourc
 from ...bundles.blob import Blob
 from ...bundles.refusal import BundleRefused
 from ...bundles.stage import RESERVE, needed
-from ...ports import ArtifactError
+from ...ports import ArtifactError, Refused
 from ..atomic import write_atomic
 from . import slots
 from .layout import Home, is_slot, staging_of
@@ -24,12 +24,31 @@ class Obtain(Protocol):
     """``adapters.bundle_http.obtain``, with its options."""
 
     def __call__(
-        self, url: str, downloads: Path, rules: Rules, use: Callable[[Source], Staged], held: Held, timeout: float
+        self,
+        url: str,
+        downloads: Path,
+        rules: Rules,
+        use: Callable[[Source], Staged],
+        held: Held,
+        timeout: float,
+        over: Callable[[], bool],
+        rate: int,
     ) -> Staged: ...
 
 
-def fetch(place: Home, source: str, deployment: str, rules: Rules, twice: bool, obtain: Obtain, timeout: float) -> int:
+def fetch(
+    place: Home,
+    source: str,
+    deployment: str,
+    rules: Rules,
+    twice: bool,
+    obtain: Obtain,
+    timeout: float,
+    over: Callable[[], bool],
+    rate: int,
+) -> int:
     """Returns the bytes the bundle has. ``twice``: as much room again is left free, for what it takes the place of.
+    ``over``: it was cancelled meanwhile. ``rate``: bytes a second by URL; 0: as fast as they come.
 
     Raises ``BundleRefused``, ``PortError`` and ``OSError``.
     """
@@ -46,7 +65,10 @@ def fetch(place: Home, source: str, deployment: str, rules: Rules, twice: bool, 
     kind = urlsplit(source).scheme
     if kind in ("http", "https"):
         with step("fetch.download"):
-            staged = obtain(source, folder / "downloads", rules, use, held, timeout)
+            try:
+                staged = obtain(source, folder / "downloads", rules, use, held, timeout, over, rate)
+            except Refused as refused:
+                raise ArtifactError("source", str(refused)) from refused
     else:
         path = Path(unquote(urlsplit(source).path) if kind == "file" else source)
         if not path.exists():

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...bundles import BundleRefused, Rules, Trust, onnx_file, smoke
+from ...bundles import BundleRefused, Limits, Rules, Trust, onnx_file, smoke
 from ...bundles.dsse import CheckSignature
 from ...bundles.smoke import SmokeTest
+from ...config import Bundles
 from ...config.problem import ConfigError
 from ...ports import ArtifactError, Containers, ModelRuntime, StorageError
 from ...vocabulary.actions import Where
@@ -40,8 +42,13 @@ class ArtifactStore:
         device: str = "",
         wall: Callable[[], float] = time.time,
         try_app: Smoke | None = None,
+        over: Callable[[str, str], bool] = lambda app, deployment: False,
+        limits: Callable[[], Bundles] = Bundles,
     ) -> None:
-        """``trust`` is asked anew each time; ``None``: signatures are not looked at. ``wall`` gives Unix time."""
+        """``trust`` is asked anew each time; ``None``: signatures are not looked at. ``wall`` gives Unix time.
+
+        ``over``: whether this deployment of this app has come to its end, so that nothing is fetched for it any more.
+        """
         self._state = state
         self._containers = containers
         self._runtime = runtime
@@ -51,13 +58,15 @@ class ArtifactStore:
         self._device = device
         self._wall = wall
         self._try_app = try_app
+        self._over = over
+        self._limits = limits
         self._incoming = Incoming(state)
 
     def fetch(self, app: str, where: Where, source: str, deployment: str, timeout: float) -> dict[str, Any]:
         with self._home(app, where) as place:
-            twice = where.delivery == "copy"
+            about = (where.delivery == "copy", self._obtain, timeout, partial(self._over, app, deployment))
             try:
-                got = staging.fetch(place, source, deployment, self._rules(where), twice, self._obtain, timeout)
+                got = staging.fetch(place, source, deployment, self._rules(where), *about, self._limits().rate)
             except (BundleRefused, ArtifactError):
                 self._incoming.drop(source)
                 raise
@@ -184,6 +193,7 @@ class ArtifactStore:
             kind=where.kind,
             committed=committed,
             quarantined=quarantined,
+            limits=Limits(bytes=self._limits().max_size),
         )
 
     @contextmanager

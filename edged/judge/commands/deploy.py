@@ -11,8 +11,9 @@ from ...vocabulary.events import Event
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import AppState, CommandState, State
 from .. import deployment as machine
-from ..answer import accepted, done, failed, rejected
-from ..artifacts import placed, rules_of
+from .. import turns
+from ..answer import accepted, done, rejected
+from ..artifacts import rules_of
 from ..outcome import Judgement, View
 
 
@@ -45,7 +46,11 @@ def roll_back_config(args: BackArgs, fact: CommandReceived, view: View) -> Judge
 def cancel(args: BackArgs, fact: CommandReceived, view: View) -> Judgement:
     """Possible until the swap: afterwards there is only forward or back."""
     state, app = view.state, view.state.apps[args.app]
-    running = app.kept.deployment
+    running, waiting = app.kept.deployment, app.kept.waiting
+    if waiting is not None and (running is None or running.phase in TOUCHING):
+        app, aside = turns.put_aside(app, "cancelled", f"by {fact.origin}", view)
+        told = done(fact, app.name, f"the deployment {waiting.id}, which waited, is cancelled")
+        return _judged(state, app, (*aside, told))
     if running is None and app.kept.stuck:
         seen = replace(app, kept=replace(app.kept, stuck=""))
         return _judged(state, seen, (done(fact, app.name, f"{app.name} is left as it is: {app.kept.stuck}"),))
@@ -68,11 +73,11 @@ def _deploy(kind: Kind, args: DeployArgs, fact: CommandReceived, view: View) -> 
 
 def _back(kind: Kind, args: BackArgs, fact: CommandReceived, view: View) -> Judgement:
     app = view.state.apps[args.app]
-    previous = placed(app, kind).previous
-    if previous is None or not previous.digest:
+    back = turns.target(app, kind)
+    if not back and rules_of(app, kind) is not None:
         why = f"there is no {kind} of {app.name} from before the present one"
         return _no(view.state, fact, app, "nothing_before", why)
-    request = Request(id=fact.id, kind=kind, source="", digest=previous.digest, origin=fact.origin)
+    request = Request(id=fact.id, kind=kind, source="", digest=back, origin=fact.origin)
     return _ask(request, fact, app, view)
 
 
@@ -86,28 +91,34 @@ def _ask(request: Request, fact: CommandReceived, app: AppState, view: View) -> 
     view = View(state, view.config, view.now)
     running = app.kept.deployment
     if running is not None or app.kept.tidying:
-        superseded: tuple[Event, ...] = ()
-        if app.kept.waiting is not None:
-            superseded = failed(state, app.kept.waiting.id, "superseded", f"{fact.id} takes its place")
+        app, superseded = turns.put_aside(app, "superseded", f"{fact.id} takes its place", view)
         app = replace(app, kept=replace(app.kept, waiting=request))
-        told = accepted(
-            fact, app.name, f"it begins when {running.request.id if running else 'the one before'} has come to its end"
-        )
-        return _judged(state, app, (*superseded, told))
+        before = running.request.id if running is not None else "the one before"
+        told = accepted(fact, app.name, f"it begins when {before} has come to its end{_way_out(app)}")
+        return _judged(state, app, (*superseded, replace(told, result={"waits_for": before})))
     told = accepted(fact, app.name, f"{fact.type} of {app.name} begins")
     begun = machine.begin(app, Deployment(request=request, began=view.now), view)
     return _judged(state, begun.app, (told, *begun.events), begun.actions)
 
 
+def _way_out(app: AppState) -> str:
+    """For whoever does not want to wait that long."""
+    running = app.kept.deployment
+    if running is None or running.phase in TOUCHING:
+        return ""
+    return f"; it is {running.phase.replace('_', ' ')}, and edged deploy {app.name} --cancel ends it"
+
+
 def _refused(app: AppState, kind: Kind, view: View) -> tuple[str, str] | None:
     key = "model" if kind == "model" else "app_config"
     if rules_of(app, kind) is None:
-        return (
-            "not_configured",
-            f"the configuration of {app.name} has no `{key}:`, so edged does not know where it goes",
-        )
+        why = f"the configuration of {app.name} has no `{key}:`, so edged does not know where it goes"
+        other = kind == "model" and rules_of(app, "config") is not None
+        return "not_configured", why + ("; for its `app_config:` there is the option --config" if other else "")
     if app.kept.drill is not None:
         return "busy", f"the drill {app.kept.drill.kind} of {app.name} is under way: try again when it is over"
+    if app.kept.data.restoring is not None:
+        return "busy", f"{app.name} stays as it is: {app.kept.data.holds}"
     if app.kept.stopped is not None:
         return "app_stopped", f"{app.name} was stopped on purpose: start it first, so that the new one can be tried"
     if app.container is None and view.state.engine.listed:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import AppState, CommandState, Stopped
-from .. import drilled, isolation
+from .. import drilled, hindrance, isolation
 from ..answer import accepted, rejected
 from ..outcome import Judgement, View
 from ..recovery import begin_command
@@ -76,6 +76,8 @@ def _refused(app: AppState, remedy: str, view: View) -> tuple[str, str] | None:
         return "busy", f"a step of a drill of {app.name} is just being carried out: try again in a moment"
     if isolation.under_way(app):
         return "busy", f"{app.name} is just being isolated, or connected again"
+    if hindrance.reaching_in(app):
+        return "busy", f"a deployment of {app.name} is just reloading it, or trying it out: try again in a moment"
     if app.kept.data.restoring is not None:
         return "busy", f"{app.name} stays as it is: {app.kept.data.holds}"
     if recovery.phase in ("capturing", "acting") or recovery.command:
