@@ -177,10 +177,16 @@ class _GroupDiffer:
             data = encode(part)
             if self._stored.get(key) != data:
                 writes[key] = self._stored[key] = data
-        for key in self._stored.keys() - parts.keys():
+        for key in self._stored.keys() - parts.keys() - _put_by(state, self._stored):
             writes[key] = b""
             del self._stored[key]
         self._seen = parts
+
+
+def _put_by(state: State, stored: Mapping[str, bytes]) -> set[str]:
+    """Left as it is: what is remembered of keys and cannot be read. Without it the next run would know of nothing that
+    was revoked, and let everybody of the trust file in again."""
+    return {k for k in stored if k.partition("/")[0] in ("authority", "window")} if state.authority.damaged else set()
 
 
 def restore(stored: Mapping[str, bytes], config: Config) -> State:

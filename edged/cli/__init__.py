@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -52,17 +54,32 @@ class Failure(Exception):
 
 def run(argv: Sequence[str]) -> int:
     """Parses, runs the verb, returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no arrows gets a `?`
     try:
         code = _run(argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader went away (head, less): not our failure. What is left must not be flushed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away (head, less): not our failure.
+        _forget_output()
         return OK
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or argv[:1] == ["run"]:
+            raise
+        _forget_output()
+        print(f"edged: the output could not be written: {error.strerror}", file=sys.stderr)
+        return FAILED
     return code
 
 
+def _forget_output() -> None:
+    """What is left must not be flushed at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _run(argv: Sequence[str]) -> int:
+    if len(argv) > 1 and argv[0] == "help":
+        argv = [*argv[1:], "--help"]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_overview())
         return OK if argv else USAGE
@@ -91,7 +108,9 @@ def _run(argv: Sequence[str]) -> int:
     try:
         return int(module.main(args, verb))
     except Failure as failure:
-        print(f"edged {verb}: {failure}", file=sys.stderr)
+        from .render import plain
+
+        print(plain(f"edged {verb}: {failure}"), file=sys.stderr)
         return failure.code
     except KeyboardInterrupt:
         return 130

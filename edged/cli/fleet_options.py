@@ -45,7 +45,11 @@ _HELP = {
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Before the sub-verb and after it: what is not given leaves what was given there."""
-    group = parser.add_argument_group("broker and key", "also EDGED_FLEET_BROKER=… and so on, and fleet.yaml")
+    group = parser.add_argument_group(
+        "broker and key",
+        "also from the environment (EDGED_FLEET_BROKER, EDGED_FLEET_TLS_KEY …), or from ~/.config/edged/fleet.yaml\n"
+        "with the keys " + ", ".join(_HELP),
+    )
     for name, (metavar, text) in _HELP.items():
         flags = [f"--{name.replace('_', '-')}", *(["--key-file"] if name == "tls_key" else [])]
         group.add_argument(*flags, dest=name, metavar=metavar, help=text, default=argparse.SUPPRESS)

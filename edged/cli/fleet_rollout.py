@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,11 +41,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example: edged fleet rollout https://files.example/detector-2.tar --app detector --labels site=plant-a\n\n"
         "^C, or a console that is killed, stops nothing on the devices; the same command goes on where it was. What\n"
-        "nobody watched is no soak. exit code 0 done, 1 halted: too many devices failed."
+        "nobody watched is no soak, and devices that come later are no part of it.\n"
+        "exit code 0 done, 1 halted: too many devices failed."
     )
 
 
 def main(args: argparse.Namespace) -> int:
+    from ..fleet.driver import watched
+    from ..fleet.rollout import OVER
+
     chosen_early(args)
     terms = _terms(args)
     path = Path(args.state) if args.state else _path(fleet_options.resolve(args).broker, terms)
@@ -54,7 +58,10 @@ def main(args: argparse.Namespace) -> int:
             before = _begun(stack, path, args)
         except OSError as error:
             raise Failure(FAILED, f"{path} cannot be used: {error.strerror}; name another with --state") from None
+        if before is not None and before.stage in OVER:
+            return _over(before, terms, path, args)
         console = stack.enter_context(fleet_options.console(args, signing=True))
+        console.follow(watched(terms.type))
         console.survey()
         rollout = _going_on(before, terms, path) if before else _new(console, terms, args)
         return _drive(console, rollout, path, args)
@@ -102,29 +109,38 @@ def _path(broker: str, terms: Terms) -> Path:
 def _begun(stack: ExitStack, path: Path, args: argparse.Namespace) -> Rollout | None:
     """What the file says; it stays ours until the end."""
     from ..adapters.fleet_files import only_one
-    from ..fleet.rollout import OVER, Rollout
+    from ..fleet.rollout import Rollout
 
     if not stack.enter_context(only_one(path)):
         raise Failure(FAILED, f"this rollout is being driven by another console on this machine ({path})")
     if args.again or not path.exists():
         return None
     try:
-        rollout = msgspec.json.decode(path.read_bytes(), type=Rollout)
+        return msgspec.json.decode(path.read_bytes(), type=Rollout)
     except msgspec.MsgspecError as error:
         raise Failure(FAILED, f"{path} holds no rollout ({error}); --again begins anew") from None
-    if rollout.stage in OVER:
-        why = f": {rollout.reason}" if rollout.reason else ""
-        raise Failure(FAILED, f"this rollout is over, {rollout.stage}{why}; --again begins anew ({path})")
-    return rollout
+
+
+def _over(before: Rollout, terms: Terms, path: Path, args: argparse.Namespace) -> int:
+    """The end of one whose console was killed before it could tell; else it is said that there is nothing to do."""
+    _same(before, terms, path)
+    if before.told:
+        why = f": {before.reason}" if before.reason else ""
+        raise Failure(FAILED, f"this rollout is over, {before.stage}{why}; --again begins anew ({path})")
+    return _end(before, path, args.json)
 
 
 def _going_on(before: Rollout, terms: Terms, path: Path) -> Rollout:
+    _same(before, terms, path)
+    print(f"going on: wave {before.wave + 1} of {before.waves}, {_counted(before)}", file=sys.stderr)
+    return msgspec.structs.replace(before, terms=terms)
+
+
+def _same(before: Rollout, terms: Terms, path: Path) -> None:
     for name in ("type", "app", "bundle", "labels", "waves"):
         if getattr(before.terms, name) != getattr(terms, name):
             was = getattr(before.terms, name)
-            raise Failure(USAGE, f"a rollout with other {name} is under way ({was}, {path}); --again begins anew")
-    print(f"going on: wave {before.wave + 1} of {before.waves}, {_counted(before)}", file=sys.stderr)
-    return msgspec.structs.replace(before, terms=terms)
+            raise Failure(USAGE, f"a rollout with other {name} is kept there ({was}, {path}); --again begins anew")
 
 
 def _new(console: Console, terms: Terms, args: argparse.Namespace) -> Rollout:
@@ -143,12 +159,11 @@ def _new(console: Console, terms: Terms, args: argparse.Namespace) -> Rollout:
 
 
 def _drive(console: Console, rollout: Rollout, path: Path, args: argparse.Namespace) -> int:
-    from ..adapters.atomic import write_atomic
     from ..fleet.driver import Driver
     from .fleet_send import Bar
 
     try:
-        driver = Driver(console, rollout, lambda now: write_atomic(path, msgspec.json.encode(now), 0o600))
+        driver = Driver(console, rollout, lambda now: _keep(path, now))
         with Bar(len(rollout.entries), not args.json) as bar:
             _tell(None, driver.rollout, args.json)
             while not driver.over:
@@ -161,7 +176,13 @@ def _drive(console: Console, rollout: Rollout, path: Path, args: argparse.Namesp
         raise
     except OSError as error:
         raise Failure(FAILED, f"{path} cannot be written: {error.strerror}; nothing more is sent") from None
-    return _end(driver.rollout, args.json)
+    return _end(driver.rollout, path, args.json)
+
+
+def _keep(path: Path, rollout: Rollout) -> None:
+    from ..adapters.atomic import write_atomic
+
+    write_atomic(path, msgspec.json.encode(rollout), 0o600)
 
 
 _UNDER_WAY = ("pending", "sent", "accepted", "running")
@@ -198,18 +219,24 @@ def _counted(rollout: Rollout) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(rollout.counts.items()))
 
 
-def _end(rollout: Rollout, as_json: bool) -> int:
+def _end(rollout: Rollout, path: Path, as_json: bool) -> int:
+    _tell_end(rollout, as_json)
+    sys.stdout.flush()
+    with suppress(OSError):  # then it is told once more
+        _keep(path, msgspec.structs.replace(rollout, told=True))
+    return OK if rollout.stage == "done" else FAILED
+
+
+def _tell_end(rollout: Rollout, as_json: bool) -> None:
     from .fleet_rows import painted, screen, table
 
-    code = OK if rollout.stage == "done" else FAILED
     if as_json:
         whole = {name: getattr(rollout, name) for name in ("id", "stage", "reason", "waves", "failures")}
         print(json.dumps(whole | {"counts": rollout.counts, "devices": list(map(_entry, rollout.entries.values()))}))
-        return code
+        return
     rows = [
         (str(entry.wave + 1), entry.device, painted(entry.state), entry.reason, entry.message)
         for entry in rollout.entries.values()
     ]
     screen().print(table(("WAVE", "DEVICE", "RESULT", "CODE", "WHAT"), rows))
     print(f"{rollout.stage}: {_counted(rollout)}" + (f"; {rollout.reason}" if rollout.reason else ""))
-    return code

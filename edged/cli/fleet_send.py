@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import FAILED, OK, REFUSED, USAGE, Failure, fleet_options
 from .fleet_ls import chosen, chosen_early, labels_argument
+from .render import plain
 from .values import duration
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     many = bool(args.labels) or args.all
     if len(args.words) < (1 if many else 2):
         raise Failure(USAGE, "say what to do, as in: edged fleet send press-7 restart app=detector")
-    ids = None if many else args.words[0].split(",")
+    ids = None if many else _ids(args.words[0])
     type_, *texts = args.words[0 if many else 1 :]
     with fleet_options.console(args, signing=True) as console:
         console.survey(ids)
@@ -53,6 +54,18 @@ def main(args: argparse.Namespace) -> int:
             raise Failure(FAILED, "there is no such device; edged fleet ls shows all")
         commands = _commands(devices, type_, texts)
         return _Sending(args, console, commands, expires, timeout).run()
+
+
+def _ids(text: str) -> list[str]:
+    """Each device once, and nothing that a broker would take for a pattern of topics."""
+    import msgspec
+
+    from ..config.types import DeviceId
+
+    try:
+        return list(dict.fromkeys(msgspec.convert(text.split(","), list[DeviceId])))
+    except msgspec.ValidationError:
+        raise Failure(USAGE, f"{text!r} is no device, and no list like press-7,press-8") from None
 
 
 def found(console: Console, id_: str) -> Device:
@@ -94,12 +107,13 @@ class _Sending:
         self._args = args
         self._console = console
         self._expires = expires
+        self._issued = time.time()
         self._until = time.monotonic() + timeout
         self._single = len(commands) == 1
         self._tracker: Tracker = Tracker(commands, time.monotonic())
         console.follow([results(commands[0].device if self._single else "+", commands[0].type)])
         for command in commands:
-            console.send(command, expires)
+            console.send(command, expires, self._issued)
 
     def run(self) -> int:
         from ..fleet import Answer, NotTaken
@@ -116,7 +130,7 @@ class _Sending:
                 # What was answered while there was no connection is told again to whoever asks.
                 after = 0.0 if isinstance(news, Connected) else None
                 for command in tracker.silent(time.monotonic(), *(() if after is None else (after,))):
-                    console.send(command, self._expires)
+                    console.send(command, self._expires, self._issued)
                 bar.update(len(tracker.all) - tracker.open)
         return self._end()
 
@@ -135,7 +149,7 @@ class _Sending:
 
     def _not_taken(self, tracked: Tracked, news: Any) -> None:
         tracked.note = news.reason
-        print(f"{tracked.command.device}: {news.reason}", file=sys.stderr, flush=True)
+        print(plain(f"{tracked.command.device}: {news.reason}"), file=sys.stderr, flush=True)
         if not news.unheard:
             self._tracker.give_up(tracked)
 
@@ -158,8 +172,6 @@ class _Sending:
                 raise Failure(FAILED, f"{path} cannot be written: {error.strerror}") from None
             print(f"{tracked.command.device}: {len(content)} bytes in {path}", file=sys.stderr)
         elif not self._args.json:
-            from .render import plain
-
             print(plain(content.decode("utf-8", "replace")))
 
     def _end(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import OK, fleet_options
 from .fleet_ls import chosen, chosen_early, labels_argument, summary
+from .render import plain
 
 if TYPE_CHECKING:
     from ..fleet import Console
@@ -70,7 +71,7 @@ def _show(view: _View | None, text: str) -> None:
     if view is not None:
         view.tell(text)
     else:
-        print(text, flush=True)
+        print(plain(text), flush=True)
 
 
 class _View:

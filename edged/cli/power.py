@@ -8,6 +8,7 @@ from typing import Any
 
 from . import FAILED, OK, REFUSED, UNREACHABLE, Failure
 from .client import command, socket_argument
+from .render import plain
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -24,12 +25,18 @@ def main(args: argparse.Namespace, verb: str) -> int:
 def follow(args: argparse.Namespace, command_type: str, arguments_: dict[str, Any]) -> int:
     """Prints the answers of a command as they come and returns the exit code of the last."""
     answer: dict[str, Any] = {}
-    for answer in command(args.socket, command_type, arguments_):
-        if args.json:
-            print(json.dumps(answer), flush=True)
-            continue
-        code = f" [{answer['reason']}]" if answer["reason"] else ""
-        print(f"{answer['status']}{code}: {answer['message']}", flush=True)
-    if answer.get("status") in ("accepted", "running"):
-        raise Failure(UNREACHABLE, "edged ended before it gave the result: edged status shows how it stands")
-    return {"succeeded": OK, "rejected": REFUSED}.get(answer.get("status", ""), FAILED)
+    try:
+        for answer in command(args.socket, command_type, arguments_):
+            if args.json:
+                print(json.dumps(answer), flush=True)
+                continue
+            code = f" [{answer['reason']}]" if answer["reason"] else ""
+            print(plain(f"{answer['status']}{code}: {answer['message']}"), flush=True)
+    except Failure:
+        if not answer:
+            raise
+    if not answer:
+        raise Failure(UNREACHABLE, "edged ended before it said anything; edged audit show tells whether it was begun")
+    if answer["status"] in ("accepted", "running"):
+        raise Failure(UNREACHABLE, "edged ended; the result comes when it is back, and edged audit show tells it")
+    return {"succeeded": OK, "rejected": REFUSED}.get(answer["status"], FAILED)

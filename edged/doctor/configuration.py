@@ -13,6 +13,8 @@ from .identity import Identity, may, there
 from .patient import Patient
 
 _SECRETS = ("mqtt.password", "mqtt.password_file", "mqtt.key_file", "http.token_file")
+_POWERS = {"": "and so what edged does", "commands.trust": "and so add a key that may command this device"}
+"""What whoever may write it can do. Without a key: the configuration itself."""
 _EXAMPLE = "write /etc/edged/edged.yaml (config/edged.yaml shows every key), then: edged check"
 
 
@@ -31,6 +33,7 @@ def look(patient: Patient) -> Iterator[Finding]:
     for problem in patient.loaded.warnings:
         yield warn("config", render([problem]), f"edit {path}, then: edged check -c {path}")
     yield from readable("config", path, patient.daemon, may(patient.daemon, "r", path))
+    yield from exposed("", str(path), path.stat().st_mode, patient.daemon)
     mqtt = patient.config.mqtt
     if mqtt is not None and mqtt.password:
         yield from exposed("mqtt.password", str(path), path.stat().st_mode, patient.daemon)
@@ -111,7 +114,10 @@ def _mode(file: NamedFile, who: Identity) -> Iterator[Finding]:
 
 
 def exposed(key: str, path: str, mode: int, who: Identity) -> Iterator[Finding]:
-    """Secrets that everybody on this host can read, or change."""
+    """Secrets that everybody on this host can read, and files that everybody can change."""
     if key in _SECRETS and mode & (stat.S_IROTH | stat.S_IWOTH):
         fix = f"sudo chown root:{who.name} {path} && sudo chmod 0640 {path}"
         yield warn(f"config {key}", f"everybody on this host can read {path} (mode {mode & 0o777:04o})", fix)
+    elif key in _POWERS and mode & stat.S_IWOTH:
+        found = f"everybody on this host can change {path} (mode {mode & 0o777:04o}): {_POWERS[key]}"
+        yield fail(f"config {key}".strip(), found, f"sudo chown root {path} && sudo chmod o-w {path}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..adapters.host import LocalHost
 from ..adapters.mounts import mount_of
+from ..app.past import SHARE
 from ..config import Config
 from ..config.units import format_size
 from ..ports import PortError
@@ -58,9 +59,12 @@ def _is_dir(path: Path) -> bool:
 
 
 def wanted(config: Config) -> int:
-    """Bytes that edged may keep when all its bounds are reached."""
+    """Bytes that edged may keep when all its bounds are reached; models have none."""
     spool = config.mqtt.spool.max_size if config.mqtt is not None else 0
-    return max(spool, config.history.max_size) + config.evidence.max_size
+    history = config.history
+    events, figures = max(spool, history.max_size), history.max_size // SHARE
+    backups = sum(app.data.max_size for app in config.apps.values() if app.data is not None)
+    return events + figures + history.recording.max_size + config.evidence.max_size + backups
 
 
 def used(folder: Path) -> int:
@@ -83,10 +87,9 @@ def judge_room(room: Disk, wanted: int, used: int) -> Iterator[Finding]:
     elif room.free < _LEAST_FREE:
         yield fail("disk", f"only {free}", _FREE_SOME)
     elif room.free < wanted - used:
-        found = f"{free}, but edged may grow by {format_size(wanted - used)} (spool, history, evidence)"
-        yield warn(
-            "disk", found, "lower history.max_size, evidence.max_size in edged.yaml, or make room: docker system df"
-        )
+        found = f"{free}, but edged may grow by {format_size(wanted - used)} (spool, history, evidence, backups)"
+        lower = "lower history.max_size, evidence.max_size, data.max_size in edged.yaml"
+        yield warn("disk", found, f"{lower}, or make room: docker system df")
     else:
         yield ok("disk", f"{free}; edged keeps {format_size(max(used, 0))} of at most {format_size(wanted)}")
     if room.inodes and room.inodes_free < _LEAST_INODES:

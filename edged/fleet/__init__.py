@@ -5,12 +5,12 @@
 
     console = Console(FleetLink(Mqtt(url="mqtts://broker.example")), Signer(key_id, sign, counter))
     console.connect(10.0)
+    console.follow([results()])                       # first: nothing is missed in between
     console.survey()                                  # all that is retained, complete
-    console.follow([results()])
     console.send(Command(str(uuid4()), "restart", "press-7", {"app": "detector"}), lifetime=300.0)
     while (news := console.pump(1.0)): ...            # changes, answers, and what the broker did not take
 
-Everything here is pure but ``Console``, which asks its ``Link`` and the clocks.
+docs/commands.md has a whole one. Everything here is pure but ``Console``, which asks its ``Link`` and the clocks.
 """
 
 from .answers import FINAL, Answer

@@ -10,7 +10,7 @@ from msgspec import Struct
 from . import topics
 
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired"})
-PASSING = frozenset({"rate_limited", "queue_full", "busy", "stopping", "replayed", "counter_too_old"})
+PASSING = frozenset({"rate_limited", "queue_full", "busy", "starting", "stopping", "replayed", "counter_too_old"})
 """Reasons of a rejection that say nothing of the command itself: the same id, sent again later, may well be taken."""
 _RANK = {"sent": 0, "accepted": 1, "running": 2} | dict.fromkeys(FINAL, 3)
 

@@ -25,6 +25,8 @@ reader: mosquitto, as delivered, drops whatever is beyond 1000 messages, without
 REPEATS = 5
 """How often a survey asks for all devices when there are so many that the broker may have dropped some."""
 CROWD = 900
+LAST_WORD = 5.0
+"""Seconds for which the broker keeps a command that has expired already."""
 QUIET = 0.5
 """Seconds without a message after which a broker that answers subscriptions out of order has said everything."""
 
@@ -72,8 +74,9 @@ class Console:
         self._room = 1
         self._followed: list[str] = []
         self._granted: set[int] = set()
-        self._waiting: deque[tuple[Command, float]] = deque()
-        self._under_way: dict[int, tuple[Command, float]] = {}
+        self._waiting: deque[tuple[Command, float, float]] = deque()
+        """Command, Unix time of issue, lifetime."""
+        self._under_way: dict[int, tuple[Command, float, float]] = {}
 
     def connect(self, timeout: float) -> None:
         """Raises ``Unreachable`` or ``Refused`` when the first attempt fails; later ones are made again and again."""
@@ -166,11 +169,15 @@ class Console:
 
     # --- sending ---
 
-    def send(self, command: Command, lifetime: float) -> None:
-        """Queued here until the broker has it, over reconnects. ``lifetime``: seconds after which it has expired."""
+    def send(self, command: Command, lifetime: float, issued: float | None = None) -> None:
+        """Queued here until the broker has it, over reconnects. ``lifetime``: seconds after which it has expired.
+
+        ``issued``: Unix time from which they count, now unless given. Give the first one when a command is sent again:
+        else it could be carried out long after it should have expired.
+        """
         if self._signer is None:
             raise Refused("commands are signed: say with which key (--key FILE)")
-        self._waiting.append((command, lifetime))
+        self._waiting.append((command, self._wall() if issued is None else issued, lifetime))
         self._flush()
 
     @property
@@ -181,10 +188,12 @@ class Console:
     def _flush(self) -> None:
         signer = self._signer
         while signer is not None and self.connected and self._waiting and len(self._under_way) < self._room:
-            command, lifetime = self._waiting[0]
-            data = payload(command, self._wall(), lifetime, signer.counter())
+            command, issued, lifetime = self._waiting[0]
+            data = payload(command, issued, lifetime, signer.counter())
+            # When it has expired the device still tells the result that it has, or that it never came in time.
+            left = max(issued + lifetime - self._wall(), LAST_WORD)
             try:
-                number = self._link.publish(command.topic, signed(data, signer.key_id, signer.sign), lifetime)
+                number = self._link.publish(command.topic, signed(data, signer.key_id, signer.sign), left)
             except Unreachable:
                 return
             self._under_way[number] = self._waiting.popleft()

@@ -21,18 +21,22 @@ SAVE = 1.0
 """Seconds between two writes when nothing is sent and the stage stays: what is lost with them is asked for again."""
 
 
+def watched(type_: str) -> list[str]:
+    """Subscriptions for a rollout by commands of this type. To be followed before the survey: else what changes between
+    the two is never heard of."""
+    return [results("+", type_), *(f"{EVERY}/{one}" for one in ("status", "meta", "app/+", "alert/+/+"))]
+
+
 class Driver:
     def __init__(self, console: Console, rollout: Rollout, save: Callable[[Rollout], None]) -> None:
-        """``console``: surveyed. ``save`` has written when it returns; it raises ``OSError``."""
+        """``console``: follows what is ``watched``, and has surveyed since. ``save`` has written when it returns; it
+        raises ``OSError``."""
         self.rollout = plan.resumed(rollout)
         self._console = console
         self._save = save
         self._blind = False
         """Connected anew, and not surveyed yet."""
         self._saved_at = self._stepped = time.monotonic()
-        console.follow(
-            [results("+", rollout.terms.type), *(f"{EVERY}/{one}" for one in ("status", "meta", "app/+", "alert/+/+"))]
-        )
         self._keep(force=True)
 
     @property
@@ -56,7 +60,7 @@ class Driver:
         self.rollout, send = plan.step(before, self._seen, elapsed)
         self._keep(force=bool(send) or self.rollout.stage != before.stage)
         for device in send:
-            self._console.send(plan.command(self.rollout, device), self.rollout.terms.timeout)
+            self._console.send(plan.command(self.rollout, device), plan.patience(self.rollout, device))
 
     def _take(self, timeout: float) -> None:
         news = self._console.pump(timeout)

@@ -56,7 +56,7 @@ class Parcel:
         if not isinstance(chunks, int) or not isinstance(digest, str):
             return None
         if len(self._pieces) != chunks:
-            raise Damaged(f"{len(self._pieces)} of {chunks} pieces of the result have arrived")
+            raise Damaged(f"{len(self._pieces)} of {chunks} pieces of the result have arrived: ask for it again")
         inflate = zlib.decompressobj(wbits=31)
         try:
             packed = b"".join(piece for _, piece in sorted(self._pieces.items()))

@@ -84,6 +84,8 @@ class Rollout(Struct, frozen=True, kw_only=True):
     clock: float = 0.0
     reason: str = ""
     """Why it was halted."""
+    told: bool = False
+    """Somebody was told how it ended: a console may be killed in between."""
     format: int = 1
 
     @property
@@ -128,6 +130,11 @@ def plan(id_: str, terms: Terms, devices: Iterable[str]) -> Rollout:
 def command(rollout: Rollout, device: str) -> Command:
     terms = rollout.terms
     return Command(rollout.entries[device].command, terms.type, device, {"app": terms.app, "bundle": terms.bundle})
+
+
+def patience(rollout: Rollout, device: str) -> float:
+    """Seconds for which its command is good: nobody gets it any more who was given up, or whose rollout has halted."""
+    return max(1.0, rollout.terms.timeout - (rollout.clock - rollout.entries[device].sent))
 
 
 def answered(rollout: Rollout, answer: Answer) -> Rollout:

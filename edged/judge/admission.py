@@ -144,12 +144,13 @@ def _unix(text: str) -> float | None:
 
 
 def _counter(authority: Authority, order: Order, fact: OrderReceived) -> Refusal | None:
+    """Which order had the counter is not known: it may have been this one, if its answer is not kept any more."""
     code = window.fault(authority.windows.get(fact.public, Window()), order.counter)
-    if code == "replayed":
-        return Refusal(code, f"the counter {order.counter} of this key was used before")
-    if code:
-        return Refusal(code, f"the counter {order.counter} is below the window of this key")
-    return None
+    if not code:
+        return None
+    why = "was used before" if code == "replayed" else "is below the window"
+    answered = "nothing is done now; if this very order was answered before, that answer counts"
+    return Refusal(code, f"the counter {order.counter} of this key {why}: {answered}")
 
 
 def _allowance(authority: Authority, config: Config, public: str, now: float) -> float:

@@ -9,10 +9,13 @@ from msgspec.structs import replace
 from ..vocabulary.events import CommandAnswered, Event
 from ..vocabulary.state import Answered, State
 from .admission import UNKEPT
+from .readout import TYPES
 
 FINAL = ("succeeded", "failed", "rejected")
 ANSWERS_KEPT, MOST_ANSWERS = 200, 1000
-"""Final answers that are remembered of each sender, and in all; a command that is older has expired anyway."""
+"""Final answers that are remembered of each sender, and in all."""
+READS_KEPT = 40
+"""The same for what was only read: a console that asks every second must not make it forget what it has done."""
 
 
 def close_commands(state: State, events: Sequence[Event], now: float) -> State:
@@ -31,10 +34,10 @@ def close_commands(state: State, events: Sequence[Event], now: float) -> State:
 
 def _newest(rows: list[tuple[str, Answered]]) -> list[tuple[str, Answered]]:
     """Of each sender so many: nobody pushes out what others were told."""
-    seen, kept = dict[str, int](), list[tuple[str, Answered]]()
+    seen, kept = dict[tuple[str, bool], int](), list[tuple[str, Answered]]()
     for identity, answered in reversed(rows):
-        origin = answered.answer.origin
-        seen[origin] = seen.get(origin, 0) + 1
-        if seen[origin] <= ANSWERS_KEPT:
+        kind = answered.answer.origin, answered.answer.command in TYPES
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= (READS_KEPT if kind[1] else ANSWERS_KEPT):
             kept.append((identity, answered))
     return kept[::-1][-MOST_ANSWERS:]

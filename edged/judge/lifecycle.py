@@ -26,7 +26,7 @@ from ..vocabulary.facts import (
 )
 from ..vocabulary.state import AppState, DependencyState, Kept, State, Streak
 from ..vocabulary.trust import Authority
-from . import disks, own_config, readout, reload, run
+from . import disks, host, own_config, readout, reload, run, trusted_time
 from .engine import SHUTDOWN
 from .outcome import Judgement
 from .resumed import resume
@@ -86,6 +86,8 @@ def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) 
     apps, actions = reload.apps(state, config, now)
     dependencies = {name: _dependency(state.dependencies.get(name), name, fact) for name in config.dependencies}
     first = not state.config.digest
+    authority, keys = _keys(state, fact, first)
+    forgotten = (FORGOTTEN,) if authority.damaged and config.commands.trust else ()
     told = ConfigReloaded(subject="edged", digest=fact.digest, path=fact.path, changed=fact.changed)
     record = replace(
         state.config,
@@ -93,23 +95,34 @@ def config_loaded(state: State, fact: ConfigLoaded, config: Config, now: float) 
         path=fact.path,
         instead_of=fact.instead_of,
         loaded_at=fact.at,
-        errors=(),
+        errors=forgotten,
         reloads=state.config.reloads + (not first),
     )
     host, unwatched = disks.unwatched(state.host, config, now)
-    authority, keys = _keys(state.authority, fact, first)
+    if forgotten:
+        keys = (*keys, ConfigRefused(subject="edged", path=config.commands.trust, errors=forgotten))
     new = replace(state, apps=apps, dependencies=dependencies, config=record, host=host, authority=authority)
     left = own_config.resumed(new, fact) if first else Judgement(new, events=(told,))
     events: tuple[Event, ...] = (*left.events, *farewell(state, new, now), *unwatched, *keys)
     return Judgement(left.state, actions, events, touched=tuple(apps))
 
 
-def _keys(authority: Authority, fact: ConfigLoaded, first: bool) -> tuple[Authority, tuple[Event, ...]]:
+FORGOTTEN = (
+    "no command is taken from the broker: what was remembered of keys cannot be read, so who was revoked is not known; "
+    "take those out of the trust file, change its keys, then: systemctl reload edged"
+)
+
+
+def _keys(state: State, fact: ConfigLoaded, first: bool) -> tuple[Authority, tuple[Event, ...]]:
     """The keys of the trust file, which is read with the configuration."""
+    authority = state.authority
     if fact.trusted == authority.file:
         return authority, ()
     changed = {key.id for key in {*authority.file} ^ {*fact.trusted}}
     told = KeysChanged(subject="edged", change="file", keys=tuple(sorted(changed)))
+    if authority.damaged and not first:
+        # Somebody on this device has gone through the file. Orders of before do not count: who knows which were done.
+        authority = replace(authority, damaged=False, windows={}, not_before=trusted_time.present(state, fact.at))
     return replace(authority, file=fact.trusted), () if first else (told,)
 
 
@@ -143,4 +156,7 @@ def storage_seen(state: State, fact: StorageSeen, config: Config, now: float) ->
     if fact.error == state.storage_error:
         return Judgement(state)
     told = StorageTrouble(subject="edged", ok=fact.ok, error=fact.error)
-    return Judgement(replace(state, storage_error=fact.error), events=(told,))
+    # At once, for it may be over before the host is looked at the next time; whether it is, that look says.
+    alerts, raised = host.read(state.host.alerts, host.storage(fact.error) if fact.error else (), config, now)
+    new = replace(state, storage_error=fact.error, host=replace(state.host, alerts=alerts))
+    return Judgement(new, events=(told, *raised))

@@ -102,15 +102,19 @@ def _evidence(app: AppState, view: View) -> Outcome | None:
 
 def begin_command(app: AppState, remedy: str, fact: CommandReceived, view: View) -> Outcome:
     """A person asked for it: the same way through evidence, action and verification, at no cost to the budget."""
+    return evidence_first(app, remedy, fact.id, f"{fact.type} by {fact.origin}", view)
+
+
+def evidence_first(app: AppState, remedy: str, command: str, reason: str, view: View) -> Outcome:
+    """For whoever asked, which ``command`` names."""
     app, action_id = next_id(app, view)
-    reason = f"{fact.type} by {fact.origin}"
     evidence = capture(app, action_id, "", reason, view)
     recovery = replace(
         app.kept.recovery,
         phase="capturing",
         remedy=remedy,
         action_id=action_id,
-        command=fact.id,
+        command=command,
         reason=reason,
         deadline=view.now + EVIDENCE_TIMEOUT + LOST_AFTER,
         held="",
@@ -236,7 +240,7 @@ def _attempt_failed(app: AppState, why: str, view: View) -> Outcome:
     interrupted = view.state.engine.up is False or app.condition == "stopped"
     if recovery.command:
         code = "engine_down" if view.state.engine.up is False else "not_healthy"
-        if verify.untouched(app):
+        if verify.untouched(app, view):
             code = "interrupted"
         events.extend(failed(view.state, recovery.command, code, f"{app.name}: {why}"))
     elif automatic and recovery.ailment and not interrupted:

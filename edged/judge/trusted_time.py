@@ -6,6 +6,7 @@ own clock has counted since: that one stands still while the device is off, so t
 
 from __future__ import annotations
 
+from ..vocabulary.state import State
 from ..vocabulary.trust import KnownTime
 
 WRONG = 60.0
@@ -19,6 +20,12 @@ def trusted(known: KnownTime, wall: float, synced: bool | None, now: float) -> f
     if synced or not known.wall:
         return wall
     return known.wall + max(0.0, now - known.at)
+
+
+def present(state: State, now: float) -> float:
+    """Unix time by the last look at the host, which may be some seconds old."""
+    sample, known = state.host.sample, state.authority.time
+    return trusted(known, sample.wall, sample.clock_synced, now) if sample is not None else known.wall
 
 
 def remember(known: KnownTime, wall: float, synced: bool | None, now: float) -> KnownTime:

@@ -52,7 +52,7 @@ def word_at(app: AppState) -> float:
 
 def look(app: AppState, view: View) -> Look:
     """Compares what was wanted with what is seen."""
-    recovery, now, engine = app.kept.recovery, view.now, view.state.engine
+    recovery, now, engine, container = app.kept.recovery, view.now, view.state.engine, app.container
     if engine.up is False:
         return Look("bad", "the container engine does not answer")
     if not engine.up or not engine.listed:
@@ -64,7 +64,9 @@ def look(app: AppState, view: View) -> Look:
         return Look("bad", f"{app.condition}: {app.reason}")
     if not begun(app):
         return _start(app, now)
-    if untouched(app):
+    if _in_doubt(app) and container is not None and container.started_at is None and now < recovery.deadline:
+        return Look("open", until=recovery.deadline)  # it is inspected in a moment, which tells when this run began
+    if untouched(app, view):
         return Look("bad", "edged ended before the engine began with it, and nothing was done: ask again")
     if app.condition == "healthy":
         return _memory(app, now)
@@ -73,12 +75,25 @@ def look(app: AppState, view: View) -> Look:
     return _patience(app, now, "healthy")
 
 
-def untouched(app: AppState) -> bool:
+def _in_doubt(app: AppState) -> bool:
+    """edged ended while it was to restart it for a person: what the engine tells again of before is no restart."""
+    recovery, container = app.kept.recovery, app.container
+    asked = bool(recovery.command) and recovery.unsure and recovery.remedy == "restart"
+    return asked and container is not None and container.status in RUNS
+
+
+def untouched(app: AppState, view: View) -> bool:
     """What a person asked for before edged ended was not carried out: the run that was to end goes on."""
     recovery, container = app.kept.recovery, app.container
-    if not recovery.command or not recovery.unsure or recovery.remedy != "restart" or container is None:
+    if container is None or not _in_doubt(app):
         return False
-    return container.status in RUNS and recovery.run is not None and container.started_at == recovery.run
+    if recovery.run is not None:
+        return container.started_at == recovery.run
+    # Asked for so soon after a start that nobody had looked when it was.
+    host = view.state.host
+    if container.started_at is None or host.sample is None:
+        return app.started_at is None or app.started_at < recovery.acted_at
+    return container.started_at < host.sample.wall - (host.sampled_at - recovery.acted_at)
 
 
 def _stop(app: AppState, now: float) -> Look:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from .. import strict_json
 from ..bundles import dsse
 from ..bundles.trust import Trust
 from ..vocabulary.trust import Order, TrustedKey
@@ -44,7 +44,7 @@ def read(topic: str, data: bytes, device: str, keys: Sequence[TrustedKey], check
     type_, id_ = _named(topic)
     about: dict[str, Any] = {"topic_type": type_, "topic_id": id_}
     if not keys:
-        return Read(**about, code="disabled", why="no key is trusted here: `commands.trust` names none")
+        return Read(**about, code="disabled", why="no key is trusted here: see `commands.trust` and edged status")
     if len(data) > MOST:
         return Read(**about, code="too_large", why=f"{len(data)} bytes; an order may have {MOST}")
     if not data:
@@ -66,8 +66,7 @@ def read(topic: str, data: bytes, device: str, keys: Sequence[TrustedKey], check
     about |= {"key": key.id, "public": key.public, "digest": hashlib.sha256(verified.payload).hexdigest()}
     try:
         order = msgspec.json.decode(verified.payload, type=Order)
-        # Readers disagree on which of two equal keys counts, and msgspec takes one silently.
-        json.loads(verified.payload, object_pairs_hook=_once)
+        strict_json.check(verified.payload)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         text = "is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         return Read(**about, code="malformed", why=f"the order {text}")
@@ -84,8 +83,3 @@ def _named(topic: str) -> tuple[str, str]:
     """Type and id from ``…/cmd/<type>/<id>``, when they are of the kind that an answer may be published under."""
     type_, _, id_ = topic.rpartition("/cmd/")[2].partition("/")
     return (type_, id_) if _TYPE.match(type_) and _ID.match(id_) else ("", "")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("gives a key twice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from edged.cli import UNREACHABLE, Failure
+from edged.cli import UNREACHABLE, Failure, fleet_watch, power, run
 from edged.cli.client import command, get
 
 Answer = Callable[[bytes], str]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+ACCEPTED = b'{"status":"accepted","reason":"","message":"restart of a begins"}\n'
 
 
 @pytest.fixture
@@ -77,3 +79,37 @@ def test_a_command_whose_answers_break_off_is_told_after_those_that_came(answer:
     assert next(answers) == {"status": "accepted"}
     with pytest.raises(Failure, match="ended in the middle of its answer"):
         next(answers)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"), [(b"", "before it said anything"), (ACCEPTED, "the result comes when it is")]
+)
+def test_a_command_whose_result_does_not_come_is_not_taken_for_done(answer: Answer, lines: bytes, said: str) -> None:
+    args = argparse.Namespace(socket=answer(HEAD + b"\r\n" + lines), json=False, app="a")
+    with pytest.raises(Failure, match=f"{said}.*edged audit show") as failure:
+        power.main(args, "restart")
+    assert failure.value.code == UNREACHABLE
+
+
+def test_who_may_not_use_the_socket_is_told_a_command_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "edged.sock"
+    where.touch()
+
+    def refuse(self: socket.socket, address: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(Failure, match=r"sudo usermod -aG edged \$USER") as failure:
+        get(str(where), "/v1/status")
+    assert failure.value.code == UNREACHABLE
+
+
+def test_no_words_from_elsewhere_steer_the_terminal(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = b'{"error":"no \\u001b[31m app"}'
+    where = answer(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(refusal) + refusal)
+    assert run(["status", "--socket", where]) == 1
+    fleet_watch._show(None, "press-7  critical AppDown: \x1b]0;gone\x07")
+    told = capsys.readouterr()
+    assert "no ?[31m app" in told.err and "AppDown: ?]0;gone?" in told.out

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from edged.doctor.patient import Patient, admit
+from tests.fixtures.openssl import valid_for
 
 Admit = Callable[..., Patient]
 
@@ -53,7 +54,7 @@ class Authority:
         self._serial += 1
         self._openssl(
             "x509", "-req", "-in", str(request), "-CA", self.ca, "-CAkey", self._ca_key, "-set_serial",
-            str(self._serial), "-out", certificate, "-days", str(days), "-extfile", str(names),
+            str(self._serial), "-out", certificate, *valid_for(days), "-extfile", str(names),
         )  # fmt: skip
         return certificate, key
 

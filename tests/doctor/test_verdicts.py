@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edged.adapters.storage.inspection import Inspection
-from edged.config import App, Config, Health, HostWatch
+from edged.config import App, Config, Data, Health, HostWatch
 from edged.config.load import Loaded
 from edged.config.problem import Problem
 from edged.doctor import (
@@ -119,6 +119,9 @@ CASES: list[tuple[str, Finding | Iterable[Finding], str, str]] = [
     ("secret shown", configuration.exposed("mqtt.password_file", "/p", 0o644, EDGED), "warn", "chmod 0640 /p"),
     ("secret kept", configuration.exposed("mqtt.password_file", "/p", 0o640, EDGED), "", ""),
     ("public file", configuration.exposed("mqtt.ca_file", "/p", 0o644, EDGED), "", ""),
+    ("keys shown", configuration.exposed("commands.trust", "/p", 0o664, EDGED), "", ""),
+    ("keys for all", configuration.exposed("commands.trust", "/p", 0o666, EDGED), "fail", "chmod o-w /p"),
+    ("config for all", configuration.exposed("", "/p", 0o646, EDGED), "fail", "chmod o-w /p"),
     ("unknown access", configuration.readable("config", Path("/etc/passwd"), EDGED, None), "skip", "sudo"),
     ("missing file", configuration.readable("config", Path("/no/f"), EDGED, False), "fail", "there is no /no/f"),
     ("closed file", configuration.readable("config", Path("/etc/passwd"), EDGED, False), "fail", "chgrp edged"),
@@ -264,3 +267,10 @@ def test_names() -> None:
     wears = warn("disk wear mmcblk0", "t", "f")
     assert (wears.examination, wears.subject, wears.name) == ("disk", "wear mmcblk0", "disk wear mmcblk0")
     assert skip("disk", "t").fix == "run with sudo: sudo edged doctor"
+
+
+def test_all_that_has_a_bound_is_counted_as_what_the_disk_must_hold() -> None:
+    mib = 2**20
+    assert disk.wanted(Config()) == (256 + 64 + 32 + 64) * mib, "events, figures, recording, evidence"
+    kept = App(data=Data(path="/data", max_size=100 * mib))
+    assert disk.wanted(Config(apps={"a": kept, "b": kept, "c": App()})) == (416 + 200) * mib

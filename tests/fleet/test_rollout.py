@@ -10,7 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edged.fleet.answers import Answer
-from edged.fleet.rollout import OPEN, OVER, Rollout, Seen, Terms, answered, command, plan, refused, resumed, step
+from edged.fleet.rollout import (
+    OPEN,
+    OVER,
+    Rollout,
+    Seen,
+    Terms,
+    answered,
+    command,
+    patience,
+    plan,
+    refused,
+    resumed,
+    step,
+)
 from edged.fleet.tracker import NUDGE, RETRY
 
 ID = str(uuid.UUID(int=7))
@@ -111,6 +124,7 @@ def test_silence_is_asked_and_then_counts() -> None:
     rollout, (first,) = begun(timeout=1000.0)
     rollout, sent = step(rollout, lambda _: WELL, NUDGE)
     assert sent == [first] and command(rollout, first).id == rollout.entries[first].command
+    assert patience(rollout, first) == 1000.0 - NUDGE  # it expires when the device is given up, not later
     rollout, sent = step(rollout, lambda _: WELL, NUDGE - 1.0)
     assert sent == []
     assert step(rollout, lambda _: Seen(), 1.0)[1] == []  # nobody is there who could answer

@@ -50,7 +50,7 @@ def test_a_will_of_an_earlier_boot_is_told_apart(fleet: SimulatedFleet, verbs: V
 
 def test_send_to_one_shows_the_answers(fleet: SimulatedFleet, verbs: Verbs) -> None:
     three(fleet)
-    done = verbs.call("send", "press-1", "restart", "app=detector")
+    done = verbs.call("send", "press-1,press-1", "restart", "app=detector")
     assert (done.returncode, done.stdout.splitlines()) == (0, ["accepted", "succeeded: done"]), done.stderr
     assert [one["args"] for one in fleet.devices["press-1"].done] == [{"app": "detector"}]
     assert not fleet.devices["press-2"].done and not fleet.devices["press-1"].refusals
@@ -77,6 +77,8 @@ def test_what_is_wrong_is_told_before_anything_is_sent(fleet: SimulatedFleet, ve
         ("press-1", "logs.get", "app=detector", "lines=many"): "lines=many: integer is expected",
         ("press-1", "restart", "detector"): "is no argument",
         ("press-9", "restart", "app=detector"): "no device press-9 is known",
+        ("press-#", "restart", "app=detector"): "'press-#' is no device",
+        ("press-1,", "restart", "app=detector"): "'press-1,' is no device",
         ("--labels", "site", "restart", "app=detector"): "is no label",
         ("press-1",): "say what to do",
     }.items():

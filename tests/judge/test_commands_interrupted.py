@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from edged.durable import Differ, restore
+from edged.vocabulary import facts
 from edged.vocabulary.events import CommandAnswered
 from edged.vocabulary.state import CommandState
 
+from .dockerd import UNIX
 from .world import World, app
 
 FINAL = ("succeeded", "failed", "rejected")
@@ -55,8 +57,17 @@ def test_whenever_edged_ends_there_is_one_last_answer(kind: str, rebooted: bool)
                 assert w.condition("a") == ("stopped" if kind == "stop" else "healthy"), (moment, after)
 
 
-def test_what_the_engine_went_on_with_is_a_success() -> None:
-    w = one().command("restart", app="a")
+def just_restarted() -> World:
+    """So that nobody has looked yet when the present run began."""
+    w = one().command("restart", app="a").run(3.0)
+    container = w.app("a").container
+    assert container is not None and container.started_at is None and finals(w) == [("succeeded", "")]
+    return w.forget()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_the_engine_went_on_with_is_a_success(known: bool) -> None:
+    w = (one() if known else just_restarted()).command("restart", app="a")
     w.until(lambda: asked(w, "RestartContainer"))
     runs = w.boxes["a"].run
     w.restart_edged(5.0)
@@ -64,9 +75,11 @@ def test_what_the_engine_went_on_with_is_a_success() -> None:
     assert finals(w) == [("succeeded", "")] and w.boxes["a"].run == runs + 1
 
 
-def test_what_the_engine_never_began_is_no_success_though_the_app_is_well() -> None:
-    w = one()
-    w.inspect("a")
+@pytest.mark.parametrize("known", [True, False])
+def test_what_the_engine_never_began_is_no_success_though_the_app_is_well(known: bool) -> None:
+    w = one() if known else just_restarted()
+    if known:
+        w.inspect("a")
     w.command("restart", app="a")
     w.lost = {"RestartContainer"}
     w.until(lambda: asked(w, "RestartContainer"))
@@ -76,6 +89,29 @@ def test_what_the_engine_never_began_is_no_success_though_the_app_is_well() -> N
     w.run(60.0)
     assert finals(w) == [("failed", "interrupted")] and w.condition("a") == "healthy"
     assert w.app("a").kept.recovery.phase == "idle" and w.actions("a") == ["RestartContainer"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_start_that_the_engine_tells_again_is_no_restart(known: bool) -> None:
+    w = just_restarted()
+    w.host(wall=UNIX + w.now)
+    began = w.seen(w.boxes["a"]).started_at
+    if known:
+        w.inspect("a")
+    w.command("restart", app="a")
+    w.lost = {"RestartContainer"}
+    w.until(lambda: asked(w, "RestartContainer"))
+    w.lost = set()
+    w.restart_edged(0.5)
+    w.run(0.5)
+    w.host(wall=UNIX + w.now)
+    again = facts.ContainerChanged(at=w.now, id=w.boxes["a"].id, name="a", action="start", time=began or 0.0)
+    w.feed(again)
+    w.run(1.0)
+    assert finals(w) == [], "healthy again, and nobody has looked yet since when"
+    w.inspect("a")
+    w.run(1.0)
+    assert finals(w) == [("failed", "interrupted")] and w.condition("a") == "healthy"
 
 
 def test_what_had_not_begun_is_not_done_any_more_and_that_is_said() -> None:

@@ -22,6 +22,7 @@ from edged.vocabulary import actions as act
 from edged.vocabulary import facts
 from edged.vocabulary.events import Event
 from edged.vocabulary.state import AppState, State
+from edged.vocabulary.trust import TrustedKey
 from edged.vocabulary.world import Disk, HostSample, Usage
 
 from .dockerd import Box, Dockerd
@@ -32,6 +33,9 @@ GIB = 2**30
 
 class World(Dockerd):
     """``apps``: name → configuration. Each gets a container of its own name, running, unless ``boxes`` says more."""
+
+    trusted: tuple[TrustedKey, ...] = ()
+    """Keys of the trust file."""
 
     def __init__(
         self,
@@ -170,7 +174,7 @@ class World(Dockerd):
         self.state = restore(stored, self.config)
         self.busy = {}
         self.feed(facts.Started(at=self.now, boot=self.boot, version="1", host_rebooted=rebooted, previous_end=end))
-        self.feed(facts.ConfigLoaded(at=self.now, digest="d", path="p"))
+        self.feed(facts.ConfigLoaded(at=self.now, digest="d", path="p", trusted=self.trusted))
         for action in cut_short:
             self.feed(self.ended(action, "edged ended while it was under way", result={"code": "interrupted"}))
         self.intents = {i: a for i, a in self.intents.items() if a not in cut_short}

@@ -67,8 +67,8 @@ def _all_of_it(args: AckArgs, fact: CommandReceived, view: View) -> Judgement:
     if not events:
         why = f"all alerts of {args.incident} are clear already; it closes by itself"
         return Judgement(view.state, events=(rejected(fact, "edged", "not_firing", why),))
-    many = f"{len(events)} alerts of it are" if len(events) > 1 else "its alert is"
-    answer = done(fact, incident.cause, f"{incident.id} is acknowledged: {many}, until cleared or worse")
+    until = f"its {len(events)} alerts clear or become" if len(events) > 1 else "its alert clears or becomes"
+    answer = done(fact, incident.cause, f"{incident.id} is acknowledged until {until} worse")
     return Judgement(state, events=(*events, answer))
 
 

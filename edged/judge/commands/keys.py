@@ -1,7 +1,7 @@
 """``key.add`` and ``key.revoke``: who may command this device, changed from afar.
 
 The trust file stays as it is: what was added is kept beside it, and an id once revoked never counts again, whatever the
-file says.
+file says. What a revoked key has begun comes to its end; what still waits for its turn never begins.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from ...vocabulary.events import KeysChanged
+from ...vocabulary.events import Event, KeysChanged
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import State
-from ...vocabulary.trust import Authority, Role, TrustedKey
+from ...vocabulary.trust import REMOTE, Authority, Role, TrustedKey
 from ..answer import done, rejected
 from ..outcome import Judgement, View
-from ..trusted_time import trusted
+from ..trusted_time import present
+from ..turns import put_aside
 
 EDGED = "edged"
 MOST_KEYS = 64
 MOST_REVOKED = 256
+LASTS = 86400.0
+"""Seconds for which the key of another admin must be good still: time to add one."""
 
 
 class AddArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,12 +74,15 @@ def revoke(args: RevokeArgs, fact: CommandReceived, view: View) -> Judgement:
     state, authority = view.state, view.state.authority
     if args.id in authority.revoked:
         return _no(state, fact, "revoked", f"the key {args.id} is revoked already")
-    if all(key.id != args.id for key in authority.keys):
+    named = [key for key in authority.keys if key.id == args.id]
+    if not named:
         known = ", ".join(sorted(key.id for key in authority.keys))
         return _no(state, fact, "unknown_key", f"no key {args.id} is trusted here; there are: {known}")
     if len(authority.revoked) >= MOST_REVOKED:
+        authority = _without_old(authority)
+    if len(authority.revoked) >= MOST_REVOKED:
         return _no(state, fact, "too_many_keys", f"{MOST_REVOKED} ids are revoked: take them out of the trust file")
-    burnt = {key.public for key in authority.keys if key.id == args.id}
+    burnt = {key.public for key in named}
     changed = replace(
         authority,
         revoked=(*authority.revoked, args.id),
@@ -84,27 +90,37 @@ def revoke(args: RevokeArgs, fact: CommandReceived, view: View) -> Judgement:
         windows={public: window for public, window in authority.windows.items() if public not in burnt},
         added=tuple(key for key in authority.added if key.id != args.id),
     )
-    if not _has_admin(changed, view):
+    device, moment = view.config.device.id, present(state, view.now)
+    if any(_governs(key, device, moment) for key in named) and not any(
+        _governs(key, device, moment + LASTS) for key in changed.keys
+    ):
         why = (
-            f"{args.id} is the last key of an admin that is good here: nobody could change keys any more; add one first"
+            f"without {args.id} no admin's key would be good here for another day, and nobody could change keys any "
+            "more: add one first"
         )
         return _no(state, fact, "last_admin", why)
     told = KeysChanged(subject=EDGED, change="revoked", keys=(args.id,), origin=fact.origin)
-    return Judgement(
-        replace(state, authority=changed),
-        events=(told, done(fact, EDGED, f"the key {args.id} does not count any more")),
-    )
+    apps, events = dict(state.apps), list[Event]()
+    for name, app in state.apps.items():
+        if app.kept.waiting is not None and app.kept.waiting.origin == REMOTE + args.id:
+            apps[name], aside = put_aside(app, "revoked", f"the key {args.id} was revoked before it began", view)
+            events += aside
+    answer = done(fact, EDGED, f"the key {args.id} does not count any more")
+    return Judgement(replace(state, authority=changed, apps=apps), events=(*events, told, answer))
 
 
-def _has_admin(authority: Authority, view: View) -> bool:
-    sample, device = view.state.host.sample, view.config.device.id
-    if sample is not None:
-        moment = trusted(authority.time, sample.wall, sample.clock_synced, view.now)
-    else:
-        moment = authority.time.wall
-    return any(
-        key.role == "admin" and not key.expired(moment) and (not key.devices or device in key.devices)
-        for key in authority.keys
+def _governs(key: TrustedKey, device: str, moment: float) -> bool:
+    """An admin's, and good on this device at that moment."""
+    return key.role == "admin" and not key.expired(moment) and (not key.devices or device in key.devices)
+
+
+def _without_old(authority: Authority) -> Authority:
+    """What the trust file does not name any more need not be remembered: it comes back by an admin's order only."""
+    ids, publics = {key.id for key in authority.file}, {key.public for key in authority.file}
+    return replace(
+        authority,
+        revoked=tuple(one for one in authority.revoked if one in ids),
+        burnt=tuple(one for one in authority.burnt if one in publics),
     )
 
 

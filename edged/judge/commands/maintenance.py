@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
+from ...config.units import format_duration
 from ...vocabulary.events import MaintenanceChanged
 from ...vocabulary.facts import CommandReceived
 from ...vocabulary.state import Maintenance
@@ -37,7 +38,7 @@ def set_maintenance(args: MaintenanceArgs, fact: CommandReceived, view: View) ->
             return Judgement(state, events=(rejected(fact, app.name, "bad_arguments", why),))
         wanted = Maintenance(owner=fact.origin, why=args.why, since=now, until=now + args.seconds)
         told = MaintenanceChanged(subject=app.name, on=True, owner=fact.origin, why=args.why, seconds=args.seconds)
-        message = f"{app.name} is in maintenance for {args.seconds:.0f} s: edged reports and does not act"
+        message = f"{app.name} is in maintenance for {format_duration(args.seconds)}: edged reports and does not act"
         if app.kept.isolation is not None:
             message = f"{message}; it stays cut off from its networks: edged isolate {app.name} --undo connects it"
     else:
