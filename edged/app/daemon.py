@@ -31,7 +31,6 @@ from ..loop import Inbox, Loop
 from ..observe.engine import EngineWatcher
 from ..observe.input_rows import InputReaders
 from ..observe.log_readers import LogReaders
-from ..ports import PortError
 from ..report import audit
 from ..report.answers import Answers
 from ..report.metrics import Counters
@@ -39,7 +38,7 @@ from ..report.pages import local_routes, public_routes
 from ..report.recorder import Recorder
 from ..report.snapshot import Snapshot
 from ..report.web.recent import Recent
-from ..vocabulary.facts import ConfigLoaded, ConfigRejected, StopRequested
+from ..vocabulary.facts import ConfigLoaded, ConfigRejected, StopRequested, StorageSeen
 from ..vocabulary.state import State
 from . import applied, authority, last_good, life, runbooks
 from .blackbox import Blackbox, folder
@@ -49,7 +48,7 @@ from .reload import Reloader
 from .reporting import Reporting
 from .supervision import Supervisor, rhythms
 from .trial import OwnConfigTrial
-from .web import Web
+from .web import Servers, Web
 from .wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -136,9 +135,15 @@ class Daemon(Wiring):
         # On their own workers: a fetch may take hours, and no recovery waits for that.
         self._artifact_actions = ActionRunner(tools, self._clock, self._inbox.post, workers=2, name="artifact")
         self._read_outs = ActionRunner(tools, self._clock, self._inbox.post, workers=1, depth=16, name="read")
-        self._recorder = Recorder(self._store, self._clock, self._sinks())
+        self._recorder = Recorder(self._store, self._clock, self._sinks(), self._store.recovered or "")
         self._supervisor = Supervisor(
-            (self._runner, self._actions, self._artifact_actions, self._read_outs),
+            (
+                self._runner,
+                self._actions,
+                self._artifact_actions,
+                self._read_outs,
+                Servers(lambda: (self._api, self.web)),
+            ),
             self._beats,
             rhythms(config.docker.timeout),
             self._notifier.watchdog_seconds,
@@ -147,11 +152,7 @@ class Daemon(Wiring):
         local = {**local_routes(source), **runbooks.routes(lambda: self._snapshot)}
         self._api = HttpServer.unix(life.socket_path(self._folder, env), local)
         self._public = public_routes(source)
-        try:
-            self.web = Web(config.http, self._public)
-        except PortError:
-            self._api.stop()
-            raise
+        self.web = Web(config.http, self._public, patient=True)
         state = restore(stored, config)
         self._loop = Loop(state, config, self._inbox, self._clock, self._hands(), Differ(stored), self._papers.retained)
         self._begin(loaded, rebooted)
@@ -165,6 +166,8 @@ class Daemon(Wiring):
         self._inbox.post(
             ConfigLoaded(at=now, digest=loaded.digest, path=loaded.path, instead_of=loaded.instead_of, trusted=trusted)
         )
+        if self._store.recovered:
+            self._inbox.post(StorageSeen(at=now, ok=False, error=self._store.recovered))
         if unreadable:
             log.error("no command is taken from the broker, and no bundle: %s", "; ".join(unreadable))
             self._inbox.post(ConfigRejected(at=now, path=loaded.config.commands.trust, errors=unreadable))
@@ -183,19 +186,23 @@ class Daemon(Wiring):
         self._recorder.start()
         self._past.start()
         threading.Thread(target=self._evidence.look, name="edged-evidence", daemon=True).start()
+        # With its status: what the run before said of itself last must not be told again once this one is connected.
+        self._save(
+            {"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()},
+            {"status": self._papers.status("online")},
+        )
         self._reporting.start(self._loaded.config)
         self._actions.start()
         self._artifact_actions.start()
         self._read_outs.start()
         self._runner.start()
-        self._save({"ending": msgspec.json.encode(self._ending), "clock": self._clock.record().encode()})
         self._loop.turn()
         self._intake.start()  # not before: who is trusted is known now
         # Not before the first turn: until then there is nothing true to show.
         self._api.start()
         self.web.start()
         self._watcher.start()
-        self._notifier.ready(self._said())
+        self._notifier.ready(self.said(self._wrong))
         last_good.keep(self._folder, self._loaded)
         applied.settle(self._folder, self._reloader.path, self._loaded)
         clean = False
@@ -210,9 +217,9 @@ class Daemon(Wiring):
             self._shut_down(clean)
         return 0 if clean else 1
 
-    def _said(self) -> str:
-        """For ``systemctl status``."""
-        bad = f"; its file is NOT in force: {self._wrong[0]}" if self._wrong else ""
+    def said(self, wrong: tuple[str, ...]) -> str:
+        """For ``systemctl status``. ``wrong``: why the file is not in force."""
+        bad = f"; its file is NOT in force: {wrong[0]}" if wrong else ""
         return f"watching, run {self._boot}{bad}"
 
     def _on_stop(self, number: int, frame: object) -> None:

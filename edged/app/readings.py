@@ -11,6 +11,7 @@ import msgspec
 
 from .. import __version__
 from ..adapters.processes import TimedOut, run
+from ..audit import Head
 from ..ports import NotFound, Unreachable
 from ..report.payloads import rfc3339
 from ..report.snapshot import Snapshot, alerts
@@ -23,15 +24,21 @@ encode = msgspec.json.Encoder(order="deterministic").encode
 
 class OwnReadings:
     def __init__(
-        self, snapshot: Callable[[], Snapshot], outbox: Callable[[], dict[str, Any]], socket: Path, moments: Moments
+        self,
+        snapshot: Callable[[], Snapshot],
+        outbox: Callable[[], dict[str, Any]],
+        audit: Callable[[], Head],
+        socket: Path,
+        moments: Moments,
     ) -> None:
-        self._snapshot, self._outbox, self._socket, self._moments = snapshot, outbox, socket, moments
+        self._snapshot, self._outbox, self._audit = snapshot, outbox, audit
+        self._socket, self._moments = socket, moments
 
     def status(self, name: str) -> bytes:
         """All, or one app. Raises ``NotFound``."""
         shot = self._snapshot()
         if not name:
-            return encode(status(shot, self._outbox()))
+            return encode(status(shot, self._outbox(), self._audit()))
         if name not in shot.state.apps:
             raise NotFound(f"there is no app {name} any more")
         return encode(app(shot, shot.state.apps[name]))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TAKEN_WITHIN = 10.0
+BEAT = 5.0
+"""Seconds between two signs of life of a thread that has nothing to do."""
 FIXED = ("device.id", "state_dir", "docker.url", "docker.timeout", "docker.poll")
 """What a run keeps to its end."""
 
@@ -34,20 +38,30 @@ class Reloader:
         self.path, self._env, self.loaded, self._daemon = path, env, loaded, daemon
         self.on_trial = False
         """A command's configuration is in force, and it is not known yet whether it stays."""
-        self._asked = threading.Event()
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.one = threading.RLock()
         """One change at a time."""
+        self.last_beat = time.monotonic()
         threading.Thread(target=self._work, name="edged-reload", daemon=True).start()
 
     def ask(self) -> None:
-        """From the signal handler."""
-        self._asked.set()
+        """From the signal handler, which another signal may interrupt: so nothing here may take a lock of Python's."""
+        self._asked.put(None)
 
     def _work(self) -> None:
         while True:
-            self._asked.wait()
-            self._asked.clear()
-            self.reload()
+            self.last_beat = time.monotonic()
+            if self._called():
+                self.reload()
+
+    def _called(self) -> bool:
+        try:
+            self._asked.get(timeout=BEAT)
+            while not self._asked.empty():
+                self._asked.get_nowait()
+        except queue.Empty:
+            return False
+        return True
 
     def reload(self) -> tuple[str, ...]:
         """Puts the file in force, or says what is wrong with it: to whoever reads events, and as the answer."""
@@ -62,7 +76,7 @@ class Reloader:
                 self._daemon.inbox.post(
                     ConfigRejected(at=self._daemon.clock.now(), path=str(self.path or ""), errors=errors)
                 )
-            self._daemon.notifier.ready("watching")
+            self._daemon.notifier.ready(self._daemon.said(errors))
         return errors
 
     def _reload(self) -> tuple[str, ...]:

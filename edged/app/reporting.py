@@ -75,9 +75,9 @@ class Reporting:
             with self._changing:
                 self.stop(4.0)
                 self._store.forget_retained_acks()
+                # Before the new one tells anything: what is known is of the broker before.
+                self._seen(False, "no broker is configured" if config.mqtt is None else "connecting as configured now")
                 self.start(config)
-                if config.mqtt is None:
-                    self._seen(False, "no broker is configured")
 
         threading.Thread(target=swap, name="edged-swap-broker", daemon=True).start()
 

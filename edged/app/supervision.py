@@ -14,7 +14,7 @@ SOONEST = 0.02
 IDLE = 15.0
 """Seconds: three times as long as these threads ever wait."""
 
-RECORDER, OUTBOX, INTAKE = "edged-recorder", "edged-outbox", "edged-orders"
+RECORDER, OUTBOX, INTAKE, RELOAD = "edged-recorder", "edged-outbox", "edged-orders", "edged-reload"
 
 
 def rhythms(engine_timeout: float) -> dict[str, float]:
@@ -23,6 +23,8 @@ def rhythms(engine_timeout: float) -> dict[str, float]:
         RECORDER: IDLE,
         OUTBOX: IDLE,
         INTAKE: IDLE,
+        # It may wait for another change, and then for the loop, twice.
+        RELOAD: 60.0,
         EVENTS: 15.0,
         # A call may be made twice, and each time the version agreed first (``docker_client``).
         RECONCILE: 2.0 * (engine_timeout + 5.0),

@@ -52,8 +52,9 @@ from .moments import Moments
 from .papers import Papers
 from .past import Past, runtime_folder
 from .readings import OwnReadings
+from .reload import Reloader
 from .reporting import Reporting
-from .supervision import INTAKE, OUTBOX, RECORDER, Supervisor
+from .supervision import INTAKE, OUTBOX, RECORDER, RELOAD, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +93,14 @@ class Wiring:
     _read_outs: ActionRunner
     _intake: Intake
     _recorder: Recorder
+    _reloader: Reloader
     _supervisor: Supervisor
     _loop: Loop
 
-    def _save(self, state: dict[str, bytes]) -> None:
+    def _save(self, state: dict[str, bytes], retained: dict[str, bytes] | None = None) -> None:
+        batch = Batch(wall=self._clock.wall(), now=self._clock.now(), state=state, retained=retained or {})
         try:
-            self._store.commit(Batch(wall=self._clock.wall(), now=self._clock.now(), state=state), self._encode)
+            self._store.commit(batch, self._encode)
         except StorageError as error:
             log.error("%s", error)
 
@@ -137,7 +140,11 @@ class Wiring:
 
     def _new_readings(self, env: Mapping[str, str]) -> OwnReadings:
         return OwnReadings(
-            lambda: self._snapshot, self._reporting.status, life.socket_path(self._folder, env), self._moments
+            lambda: self._snapshot,
+            self._reporting.status,
+            self._store.audit_head,
+            life.socket_path(self._folder, env),
+            self._moments,
         )
 
     def _new_intake(self, device: str) -> Intake:
@@ -164,7 +171,14 @@ class Wiring:
             lambda: authority.signers(self._snapshot.state, self._snapshot.config),
             device,
             self._clock.wall,
+            self._over,
+            lambda: self._snapshot.config.bundles,
         )
+
+    def _over(self, app: str, deployment: str) -> bool:
+        known = self._snapshot.state.apps.get(app)
+        ended = known.kept.ended if known is not None else None
+        return ended is not None and ended.id == deployment
 
     def _sinks(self) -> Sinks:
         return Sinks(
@@ -252,6 +266,7 @@ class Wiring:
         return {
             RECORDER: self._recorder.last_beat,
             INTAKE: self._intake.last_beat,
+            RELOAD: self._reloader.last_beat,
             **self._watcher.heartbeats(),
             **({OUTBOX: outbox} if outbox is not None else {}),
         }

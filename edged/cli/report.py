@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from . import FAILED, OK, USAGE, Failure
+from . import FAILED, OK, REFUSED, UNREACHABLE, USAGE, Failure
 from .client import command, get, request, socket_argument
 from .values import duration
 
@@ -28,6 +28,7 @@ BRIEF = 6 * 3600.0
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--since", default="7d", metavar="TIME", help="how far back (default 7d; 30d for the month)")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("-o", "--output", metavar="FILE", help="into this file, and the verdict to the terminal")
     parser.add_argument(
         "--publish", action="store_true", help="have the daemon tell the verdict as an event, over MQTT too"
@@ -36,7 +37,8 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.epilog = (
         "examples: edged report\n"
         "          edged report --since 30d --format html -o review.html\n"
-        "exit code: 0 nothing needs attention, 1 something does"
+        "exit code: 0 nothing needs attention, 1 something does; 1 with nothing on standard output: it could not be\n"
+        "made or written, and standard error says why; 3 or 4 with --publish: the daemon did not tell the verdict"
     )
 
 
@@ -170,7 +172,9 @@ def publish(socket: str | None, made: dict[str, Any]) -> None:
     answers = list(command(socket, "report.tell", told))
     if not answers or answers[-1]["status"] != "succeeded":
         why = answers[-1]["message"] if answers else "no answer"
-        raise Failure(FAILED, f"the verdict was not told: {why}")
+        # Never 1, which is a verdict.
+        code = REFUSED if answers and answers[-1]["status"] == "rejected" else UNREACHABLE
+        raise Failure(code, f"the verdict was not told: {why}")
     print("the daemon tells it", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,11 +118,13 @@ def _unreadable(path: str) -> str:
         return f"cannot be read: {error.strerror}"
     try:
         os.read(descriptor, 1)
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     finally:
         os.close(descriptor)
-    return ""
+    # It is read at each connection: one on a pipe would never come about.
+    return "" if regular else "is not a regular file"
 
 
 def _at(reader: Reader, faults: Iterable[rules.Fault]) -> list[Problem]:

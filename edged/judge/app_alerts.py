@@ -137,10 +137,13 @@ def _exhausted(app: AppState) -> Reading:
     recovery = app.kept.recovery
     if not recovery.open:
         return Reading(level=None, summary=_state(app))
+    last = recovery.failure or f"it was well for a while, then {app.reason}"
+    summary = (
+        f"{app.name}: {recovery.attempts} recovery attempts did not help ({recovery.ailment}); the last one: {last}"
+    )
     return Reading(
         level="critical",
-        summary=f"{app.name}: {recovery.attempts} recovery attempts did not help ({recovery.ailment}); the last one: "
-        f"{recovery.failure or 'not known'}",
+        summary=summary,
         advice="a person is needed; edged goes on trying slowly. `edged restart` tries at once",
     )
 
@@ -163,7 +166,8 @@ def _backup(app: AppState) -> Reading:
     return Reading(
         level="critical" if care.bad else "warning",
         summary=f"no backup of the data of {app.name}: {care.error}",
-        advice=f"see edged data {app.name} ls; the backups from before stay, and edged tries again"
+        advice=f"see edged data {app.name} ls; the backups from before stay, and "
+        + ("edged tries again" if app.config.data.every else f"edged data {app.name} backup tries again")
         + (f". If its data is bad: edged data {app.name} restore" if care.bad else ""),
     )
 

@@ -70,7 +70,7 @@ def readings(state: State, seen: HostSample, config: Config, now: float) -> Iter
     if seen.clock_synced is not None:
         yield "ClockSkew", "host", _clock(seen.clock_synced, config)
     yield "OomKilled", "host", _oom(state, seen, config, now)
-    yield "StorageFailing", "host", _storage(state.storage_error)
+    yield from storage(state.storage_error)
 
 
 def _memory(seen: HostSample, config: Config, alert: Alert | None) -> Reading:
@@ -122,13 +122,15 @@ def _clock(synced: bool, config: Config) -> Reading:
     )
 
 
-def _storage(error: str) -> Reading:
-    return Reading(
+def storage(error: str) -> Iterator[Found]:
+    """edged's own: what it cannot write."""
+    reading = Reading(
         level="critical" if error else None,
         clear_for=10.0,  # a new run finds out with its first commit
-        summary=f"edged cannot store what it reports: {error}" if error else "reports are stored again",
+        summary=f"edged's own storage fails: {error}" if error else "reports are stored again",
         advice="recovery goes on; events wait in memory, and the oldest are given up when they become too many",
     )
+    yield "StorageFailing", "host", reading
 
 
 def _oom(state: State, seen: HostSample, config: Config, now: float) -> Reading:

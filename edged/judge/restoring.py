@@ -265,6 +265,8 @@ def _over(app: AppState, wanted: Restoring, code: str, why: str, view: View, stu
     # Whoever asked in vain has the answer. An app that was not touched is no worse than before.
     left = app.kept.data.stuck if wanted.phase == "looking" else stuck or why
     care = replace(app.kept.data, restoring=None, stuck=left, half=half)
+    if ok and care.bad:  # what was bad is not there any more
+        care = replace(care, error="", bad=False)
     app = replace(app, kept=replace(app.kept, data=care, stopped=stopped))
     return Outcome(_wake(app, view.now), events=(told, *answers))
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
+from .. import strict_json
 from ..audit import Entry, Head, Span, entry_line, span_line
 from ..ports import History, PortError, Request, Response, Routes, StorageError, StoredEvent
 from ..vocabulary.events import CommandAnswered
@@ -173,6 +174,8 @@ def _log(source: Source, request: Request) -> Response:
     """Events and answers to commands with numbers above ``after``, since ``since`` (Unix time), one a line."""
     try:
         after, since = int(request.query.get("after", ["0"])[0]), float(request.query.get("since", ["0"])[0])
+        if not 0 <= after < 2**63:
+            raise ValueError
     except ValueError:
         return _json({"error": "after must be a sequence number and since a Unix time"}, 400)
     try:
@@ -247,7 +250,8 @@ def _command(source: Source, request: Request) -> Response:
     """Hands a command to the loop and streams its answers, one JSON object per line."""
     try:
         wanted = msgspec.json.decode(request.body, type=CommandRequest)
-    except msgspec.MsgspecError as error:
+        strict_json.check(request.body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return _json({"error": f"not a command: {error}"}, 400)
     command_id = str(uuid.uuid4())
     source.answers.expect(command_id)

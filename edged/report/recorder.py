@@ -28,6 +28,8 @@ RETRY = 5.0
 PATIENCE = 5.0
 """Seconds that an action waits for its entry in the journal: a medium that hangs must not hold up a recovery."""
 TIDY_EVERY = 60.0
+FIRST_TIDY = 2.0
+"""Seconds into a run: what the run before had to give up is told soon."""
 RECEIPTS = 1000
 """Messages that the broker may have without acknowledgement, and more."""
 KEEP_EVENTS = 5000
@@ -69,7 +71,8 @@ class Sinks(Struct, frozen=True):
 class Recorder:
     """One thread between the loop and everything durable."""
 
-    def __init__(self, store: Store, clock: Clock, sinks: Sinks) -> None:
+    def __init__(self, store: Store, clock: Clock, sinks: Sinks, trouble: str = "") -> None:
+        """``trouble``: what was told of the store already; the first commit shows that it is over."""
         self._store, self._clock, self._sinks = store, clock, sinks
         self._pending: deque[Output] = deque()
         self._held: dict[str, tuple[float, Action]] = {}
@@ -82,9 +85,9 @@ class Recorder:
         self._receipts: deque[int] = deque(maxlen=RECEIPTS)
         self._aside: Batch | None = None
         """All that is unstored but its events, as one."""
-        self._error = self._stow_error = ""
+        self._error, self._stow_error = trouble, ""
         self._retry_at = 0.0
-        self._tidied = time.monotonic()
+        self._tidied = time.monotonic() - max(0.0, TIDY_EVERY - FIRST_TIDY)
         self._idle = True
         self.last_beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="edged-recorder", daemon=True)

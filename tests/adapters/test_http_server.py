@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from edged.adapters.http_server import BODY_BYTES, HttpServer
-from edged.ports import PortError, Response, Routes
+from edged.adapters.http_server import BODY_BYTES, REQUEST_SECONDS, HttpServer
+from edged.ports import PortError, Request, Response, Routes
+
+from ..fixtures.patience import PATIENCE
 
 ROUTES: Routes = {
     ("GET", "/hello"): lambda request: Response(
@@ -65,6 +70,13 @@ def test_headers_go_both_ways(server: HttpServer) -> None:
         connection.sendall(b"GET /kept HTTP/1.1\r\nHost: x\r\nIF-NONE-MATCH: other\r\n\r\n")
         whole = got.read()
     assert b'\r\nETag: "1"\r\nX-More: yes\r\n' in whole and whole.endswith(b"\r\n\r\nwhole")
+    for path, allowed in (("/hello", b"GET, HEAD"), ("/echo", b"POST")):
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+            connection.makefile("rb") as got,
+        ):
+            connection.sendall(b"DELETE %b HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+            assert b"\r\nAllow: %b\r\n" % allowed in got.read()
     with (
         socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
         connection.makefile("rb") as got,
@@ -88,6 +100,111 @@ def test_nonsense_ends_the_connection_only(server: HttpServer) -> None:
             connection.shutdown(socket.SHUT_WR)
             assert b"200" not in connection.recv(200)
     assert fetch(server, "/hello")[0] == 200
+
+
+def trickle(server: HttpServer) -> bool:
+    """Whether a request that never comes to its end is ended by the server."""
+    deadline = time.monotonic() + 10.0 * PATIENCE
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.02) as connection:
+        connection.sendall(b"GET /hello HTTP/1.1\r\nX: ")
+        while time.monotonic() < deadline:
+            try:
+                connection.sendall(b"x")
+                if not connection.recv(1):
+                    return True
+            except TimeoutError:
+                continue
+            except OSError:
+                return True
+    return False
+
+
+def test_a_request_that_trickles_has_no_more_time_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.adapters.http_server.REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("edged.adapters.http_server.POLL", 0.05)
+    one = HttpServer.tcp("127.0.0.1:0", ROUTES)
+    one.start()
+    try:
+        assert trickle(one)
+        assert fetch(one, "/hello")[0] == 200
+    finally:
+        one.stop()
+
+
+def test_readers_that_hang_are_logged_and_told_when_nobody_else_can_be_let_in(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edged.adapters.http_server.CONNECTIONS", 2)
+    monkeypatch.setattr("edged.adapters.http_server.LATE", 0.0)
+    inside, gate = threading.Semaphore(0), threading.Event()
+
+    def hang(request: Request) -> Response:
+        inside.release()
+        gate.wait(30.0)
+        return Response(200, b"")
+
+    one = HttpServer.tcp("127.0.0.1:0", {("GET", "/hang"): hang})
+    assert one.calls() == []  # it does not serve yet
+    one.start()
+    asking = [threading.Thread(target=fetch, args=(one, "/hang"), daemon=True) for _ in range(2)]
+    try:
+        asking[0].start()
+        assert inside.acquire(timeout=10.0)
+        assert [what for what, _, _ in one.calls()] == ["the thread edged-http"]
+        asking[1].start()
+        assert inside.acquire(timeout=10.0)
+        assert [what for what, _, _ in one.calls()][1:] == ["every reader of edged-http (/hang)"]
+        one.report_late()
+        one.report_late()
+        assert caplog.text.count("a request for /hang waits for its answer") == 2
+        with socket.create_connection(("127.0.0.1", one.port), timeout=5.0):
+            begun = time.monotonic()
+            one.stop()  # although one more waits to be let in
+            assert time.monotonic() - begun < 5.0 * PATIENCE
+    finally:
+        gate.set()
+        one.stop()
+    (_, silent, allowed), *_ = one.calls()
+    assert silent >= 0.0 and allowed > REQUEST_SECONDS
+
+
+def test_who_waits_for_an_outcome_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edged.adapters.http_server.CONNECTIONS", 1)
+    monkeypatch.setattr("edged.adapters.http_server.FOLLOWERS", 2)
+    gate = threading.Event()
+
+    def follow() -> Iterator[bytes]:
+        yield b"accepted\n"
+        gate.wait(30.0)
+        yield b"done\n"
+
+    routes: Routes = {**ROUTES, ("GET", "/follow"): lambda request: Response(200, follow())}
+    one = HttpServer.tcp("127.0.0.1:0", routes)
+    one.start()
+    try:
+        with contextlib.ExitStack() as stack:
+            following = []
+            for _ in range(2):
+                url = f"http://127.0.0.1:{one.port}/follow"
+                following.append(stack.enter_context(urllib.request.urlopen(url, timeout=10.0)))
+                assert following[-1].readline() == b"accepted\n"
+            assert fetch(one, "/hello")[0] == 200
+            gate.set()
+            assert [each.read() for each in following] == [b"done\n", b"done\n"]
+        assert fetch(one, "/stream") == (200, b"one\ntwo\n") and fetch(one, "/hello")[0] == 200
+    finally:
+        one.stop()
+
+
+def test_a_thread_that_ended_is_silent(server: HttpServer) -> None:
+    def silent() -> float:
+        return server.calls()[0][1]
+
+    server._server.shutdown()
+    first, begun = silent(), time.monotonic()
+    while silent() < first + 0.1:
+        assert time.monotonic() < begun + 10.0
+        time.sleep(0.02)
 
 
 def test_a_taken_address_is_said(server: HttpServer) -> None:

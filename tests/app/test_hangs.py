@@ -15,7 +15,7 @@ import pytest
 from msgspec import Struct
 
 from edged import ports
-from edged.app.supervision import INTAKE, OUTBOX, RECORDER
+from edged.app.supervision import INTAKE, OUTBOX, RECORDER, RELOAD
 from edged.cli.client import request
 from edged.observe.engine import EVENTS, RECONCILE
 from edged.vocabulary import actions as act
@@ -230,7 +230,7 @@ CASES: dict[str, Case] = {
     "Readings.status": Case("action", given(act.ReadOut, what="status"), late=True),
     "Readings.report": Case("action", given(act.ReadOut, what="report", since=60.0), late=True),
     "Notifier.ready": Case("start"),
-    "Notifier.reloading": Case("reader", reload, late=True),
+    "Notifier.reloading": Case(f"thread {RELOAD}", reload, late=True),
     "Notifier.stopping": Case("end", stop, late=True),
     "Notifier.status": Case("nobody"),
     "Notifier.watchdog": Case("loop", late=True),
@@ -387,6 +387,23 @@ def test_what_is_said_to_be_called_by_nobody_is_not(name: str) -> None:
     method = name.partition(".")[2]
     called = [p.name for p in (REPO / "edged").rglob("*.py") if f"notifier.{method}(" in p.read_text()]
     assert not called
+
+
+POOLS = ("edged-check-", "edged-act-", "edged-artifact-", "edged-read-")
+UNSUPERVISED = {"edged-past"}
+"""What is done apart: see there."""
+
+
+@pytest.mark.parametrize("name", ["Store.log"])  # of those with servers
+def test_no_thread_that_stays_is_forgotten(name: str, rigged: Rig) -> None:
+    before = set(threading.enumerate())
+    daemon = rigged.start().daemon
+    assert daemon is not None
+    rigged.turns()
+    threads = {thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("edged-")}
+    known = {what.removeprefix("the thread ") for what, _, _ in daemon._supervisor._calls()} | UNSUPERVISED
+    assert {RELOAD, "edged-api", "edged-http"} <= known & threads
+    assert {thread for thread in threads if not thread.startswith(POOLS)} <= known
 
 
 @pytest.mark.parametrize("name", ["Host.disk", "Prober.http"])

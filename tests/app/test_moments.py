@@ -9,6 +9,7 @@ import msgspec
 
 from edged.app.moments import EVENTS, PROBES, SAMPLES, SHOWN, Moments
 from edged.app.readings import OwnReadings
+from edged.audit import Head
 from edged.config import App, Config
 from edged.report.snapshot import Snapshot
 from edged.vocabulary.events import AlertRaised, AppChanged, CommandPiece, IncidentClosed
@@ -85,12 +86,18 @@ def test_long_things_and_pieces_of_answers_are_left_out() -> None:
 def test_the_moment_is_all_that_edged_knows() -> None:
     seen = Moments()
     seen.take(shot(5.0))
-    readings = OwnReadings(lambda: shot(5.0), dict, Path("/none"), seen)
+    readings = OwnReadings(lambda: shot(5.0), dict, Head, Path("/none"), seen)
     moment = readings.moment("a")
     assert moment["app"]["state"] == "healthy" and moment["apps"] == {"a": "healthy: well"}
     assert moment["host"]["memory_used_ratio"] == 0.6 and moment["recent"]["usage"]
     assert "app" not in readings.moment("engine") and readings.moment("engine")["edged"]["version"]
     assert len(msgspec.json.encode(moment)) < 10_000
+
+
+def test_the_status_for_a_console_names_the_head_of_the_audit() -> None:
+    head = Head(number=7, hash="5f" * 32)
+    told = OwnReadings(lambda: shot(5.0), dict, lambda: head, Path("/none"), Moments()).status("")
+    assert msgspec.json.decode(told)["audit"] == {"head": str(head), "records": 7}
 
 
 def test_twenty_apps_for_hours_cost_less_than_two_megabytes() -> None:

@@ -58,7 +58,8 @@ def test_show(server: HttpServer, verb: Verb) -> None:
     assert (code, complaint, len(lines)) == (OK, "", 12)
     assert "edged 9, run 1; the run before ended: clean" in lines[1]
     assert (
-        lines[2].split()[:4] == ["2", "2027-01-15T08:00:00", "command", "key:ops"] and "succeeded: it is up" in lines[2]
+        lines[2].split()[:4] == ["2", "2027-01-15T08:00:00Z", "command", "key:ops"]
+        and "succeeded: it is up" in lines[2]
     )
     assert "1 x bad_signature" in lines[3]
     assert len(verb("show", "--limit", "2")[1].splitlines()) == 3
@@ -154,3 +155,6 @@ def test_wrong_bounds_are_refused(server: HttpServer, tmp_path: Path) -> None:
     for query in ("after=-1&limit=1", "after=x", "after=0&limit=1001", f"after={2**63}"):
         with pytest.raises(Failure, match="after must be"):
             list(request(str(tmp_path / "edged.sock"), "GET", f"/v1/audit?{query}"))
+    for after in ("-1", "x", f"{2**63}"):
+        with pytest.raises(Failure, match="after must be a sequence number"):
+            list(request(str(tmp_path / "edged.sock"), "GET", f"/v1/log?after={after}"))

@@ -96,6 +96,8 @@ def figures(results: list[Result]) -> list[Figure]:
         done.update(result.done)
     schedules = sum(len({shot.app for shot in result.round.shots}) for result in results)
     faults = ", ".join(f"{count} {what}" for what, count in done.most_common())
+    ends: Counter[str] = sum((result.ends for result in results), Counter())
+    faults += "; " + ", ".join(f"{count} {what}" for what, count in sorted(ends.items()))
     missed = sum(result.missed for result in results)
     if repaired := sum(result.repaired for result in results):
         faults += f"; {repaired} containers that the engine had lost were made anew"

@@ -44,6 +44,8 @@ class Result(Struct, frozen=True):
     broken: tuple[Broken, ...]
     done: Counter[str]
     """Faults that could be done, by kind."""
+    ends: Counter[str]
+    """How what edged was asked for ended."""
     missed: int
     repaired: int
     """Containers that the engine itself had lost, and that a person has to make anew."""
@@ -77,7 +79,8 @@ def conduct(engine: Engine, broker: Mosquitto, crew: Crew, folder: Path, plan: R
         site.end()
         engine.start()
         engine.thaw()
-    return Result(plan, tuple(broken), done, missed, repaired, len(events), time.monotonic() - begun)
+    ends = oracle.ends(events)
+    return Result(plan, tuple(broken), done, ends, missed, repaired, len(events), time.monotonic() - begun)
 
 
 def _faults(site: Site, crew: Crew, plan: Round, done: Counter[str]) -> int:
@@ -92,7 +95,7 @@ def _faults(site: Site, crew: Crew, plan: Round, done: Counter[str]) -> int:
             time.sleep(min(left, 0.2))
             calm = _calmed(crew, calm)
         name = crew.names[shot.app]
-        if not crew.fail(name, shot.what, partial(_drill, site, shot)):
+        if not crew.fail(name, shot.what, partial(_ask, site, crew, shot)):
             missed += 1
             continue
         done[_name(shot.what)] += 1
@@ -122,15 +125,24 @@ def _calmed(crew: Crew, calm: list[tuple[float, str]]) -> list[tuple[float, str]
     return [(at, name) for at, name in calm if time.monotonic() < at]
 
 
-def _drill(site: Site, shot: Shot, app: str) -> None:
-    """Refused, most of the time: so much else is going on."""
-    kind = ("kill", "hang", "unhealthy")[int(shot.at * 100) % 3]
+def _ask(site: Site, crew: Crew, shot: Shot, app: str) -> None:
+    """Refused, much of the time: so much else is going on."""
+    orders: list[tuple[str, dict[str, str]]] = []
+    match shot.what:
+        case "drill":
+            orders = [("drill.run", {"kind": ("kill", "hang", "unhealthy")[int(shot.at * 100) % 3]})]
+        case "deploy":
+            site.deployed[app] += 1
+            orders = [("config.deploy", {"bundle": str(crew.bundle(site.deployed[app]))})]
+        case "restore":
+            orders = [("data.backup", {}), ("data.restore", {})]
 
     def ask() -> None:
-        try:
-            site.edged.command("drill.run", app=app, kind=kind)
-        except (Failure, IndexError, OSError, ValueError):
-            return  # edged was killed meanwhile
+        for kind, more in orders:
+            try:
+                site.edged.command(kind, app=app, **more)
+            except (Failure, IndexError, OSError, ValueError):
+                return  # edged was killed meanwhile
 
     threading.Thread(target=ask, daemon=True).start()
 
@@ -181,6 +193,7 @@ def _rest(site: Site, crew: Crew, quiet: float) -> tuple[list[str], int]:
                 text = site.edged.text()
                 repaired += len(crew.repair(text[seen:]))
                 seen = len(text)
+                site.back_up_again()
         elif not well:
             well = now
         elif now >= well + quiet:

@@ -15,17 +15,23 @@ import requests
 
 from tests.fixtures.broker import free_port
 from tests.fixtures.engine import Engine
+from tests.fixtures.models import pack
 
-from .plan import LOOP, AppFault
+from .plan import ASKED, LOOP, AppFault
 
 LIMIT = 24 * 2**20
 AWAY = (docker.errors.DockerException, requests.RequestException, OSError)
 _SERVES = (
     "trap 'exit 0' TERM; trap 'exec dd if=/dev/zero of=/dev/null bs=64M' USR1; "
-    "test -e /www/crash && exit 7; touch /www/ok; httpd -f -p 127.0.0.1:{port} -h /www & wait; exit 3"
+    "test -e /www/crash && exit 7; mkdir -p /conf /data; test -e /conf/app.yaml || echo 'bad: 0' > /conf/app.yaml; "
+    "rm -f /www/ok; grep -q 'bad: 1' /conf/app.yaml || touch /www/ok; echo $$ > /data/run; "
+    "httpd -f -p 127.0.0.1:{port} -h /www & wait; exit 3"
 )
-"""A restart makes it healthy again; on SIGUSR1 its main process asks for more memory than it may have."""
-_LOST = re.compile(r"^(a\d+): attempt \d+ did not help: task [0-9a-f]{64}: already exists", re.MULTILINE)
+"""A restart makes it healthy again, unless its configuration is bad; on SIGUSR1 its
+main process asks for more memory than it may have."""
+_LOST = re.compile(
+    r"^(a\d+): attempt \d+ did not help: (?:task [0-9a-f]{64}: already exists|id already in use)", re.MULTILINE
+)
 """As edged tells it."""
 
 
@@ -38,6 +44,7 @@ class Crew:
         self.ports = {name: free_port() for name in self.names}
         self._www = {name: folder / "www" / name for name in self.names}
         self._client: Any = None
+        self._bundles = folder / "bundles"
         for name in self.names:
             self._www[name].mkdir(parents=True)
             self._make(name)
@@ -60,10 +67,10 @@ class Crew:
         for folder in self._www.values():
             (folder / "crash").unlink(missing_ok=True)
 
-    def fail(self, name: str, what: AppFault, drill: Callable[[str], None]) -> bool:
+    def fail(self, name: str, what: AppFault, ask: Callable[[str], None]) -> bool:
         """``False``: it could not be done now, since the app or the engine is away."""
-        if what == "drill":
-            drill(name)
+        if what in ASKED:
+            ask(name)
             return True
         if what == "unhealthy":
             (self._www[name] / "ok").unlink(missing_ok=True)
@@ -83,6 +90,15 @@ class Crew:
                 os.kill(main, signal.SIGKILL)
             return True
         return False
+
+    def bundle(self, version: int) -> Path:
+        """The configuration of that version, packed. Every second one is bad."""
+        files = self._bundles / f"v{version}"
+        if not files.exists():
+            files.mkdir(parents=True)
+            (files / "app.yaml").write_text(f"bad: {1 - version % 2}\nversion: {version}\n")
+            pack(files, version, kind="config")
+        return files.with_suffix(".tar")
 
     def calm(self, name: str) -> None:
         """A loop is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -9,15 +10,26 @@ from typing import Any
 from msgspec import Struct
 
 from edged.judge.engine import SHUTDOWN
+from edged.report.answers import FINAL
+from edged.vocabulary.deployments import ENDS, owner
 
 from .site import BUDGET, PER, RESET_AFTER, RETRY_AFTER
 
 FREE = 3
 """Attempts that an outage of the engine, or a drill, excuses."""
 DESTRUCTIVE = ("RestartContainer", "StartContainer", "StopContainer")
+TOUCHING = ("PlaceArtifact", "RestoreData")
+"""Of what is done to an app beside its container, which is told of at its end: nothing may happen to that meanwhile."""
+RESTORING = (("StopContainer", "RestoreData"), ("RestoreData", "RestoreData"), ("RestoreData", "StartContainer"))
+"""The steps of a restore, which need evidence once."""
 SLOW = 0.8
 """Share of ``retry_after`` that two slow retries are apart at least: jitter, and the time that an attempt takes."""
-INVARIANTS = ("budget", "one action at a time", "evidence first", "incidents close", "gapless", "healthy", "no mistake")
+TOLD_WITHIN = 0.25
+"""Seconds after which an end is known."""
+INVARIANTS = (
+    "budget", "one action at a time", "evidence first", "incidents close", "orders end", "gapless", "healthy",
+    "no mistake",
+)  # fmt: skip
 
 
 class Told(Struct, frozen=True):
@@ -46,11 +58,24 @@ def check(events: Sequence[Told], arrived: Iterable[int], needy: frozenset[str])
     outages += [e.at for e in events if e.type == "app.changed" and "engine does not answer" in e.data["reason"]]
     for app in sorted({e.subject for e in events if e.type == "app.changed"}):
         own = [e for e in events if e.subject == app or e.type == "edged.started"]
+        sides = [
+            e for e in events
+            if owner(e.subject) == app and e.type == "action.ended" and e.data["action"] in TOUCHING
+        ]  # fmt: skip
         yield from _one_at_a_time(app, own, holes)
-        yield from _evidence(app, own, holes)
+        yield from _beside(app, own, [e for e in sides if e.data["ok"]], holes)
+        yield from _evidence(app, sorted([*own, *sides], key=lambda e: e.sequence), holes)
         yield from _budget(app, own, outages, app in needy)
     yield from _ended(events, _alert, holes)
     yield from _ended(events, _incident, holes)
+    yield from _ended(events, _deployment, holes, "orders end")
+    yield from _ended(events, _order, holes, "orders end")
+
+
+def ends(events: Sequence[Told]) -> Counter[str]:
+    """How orders ended."""
+    finals = [e.data for e in events if e.type == "command.answered" and e.data["status"] in FINAL]
+    return Counter(f"{one['command']} {one['status']}" for one in finals)
 
 
 def _gapless(events: Sequence[Told], arrived: set[int], dropped: set[int]) -> Iterator[Broken]:
@@ -83,19 +108,39 @@ def _one_at_a_time(app: str, own: Sequence[Told], holes: tuple[int, ...]) -> Ite
             under_way = None
 
 
+def _beside(app: str, own: Sequence[Told], sides: Sequence[Told], holes: tuple[int, ...]) -> Iterator[Broken]:
+    """What is done to its files or data, and to its container, does not overlap."""
+    begun: dict[str, Told] = {}
+    for event in own:
+        if event.type == "edged.started":
+            begun.clear()
+        elif event.type == "action.started":
+            begun[event.data["action_id"]] = event
+        elif event.type == "action.ended" and (first := begun.pop(event.data["action_id"], None)) is not None:
+            for side in sides:
+                if _between(holes, first.sequence, max(event.sequence, side.sequence)):
+                    continue
+                if first.sequence < side.sequence and event.at > side.at - side.data["seconds"] + TOLD_WITHIN:
+                    what = f"{first.data['action']} ({first.sequence}) and {side.data['action']} ({side.sequence})"
+                    yield Broken("one action at a time", f"{app}: {what} at once")
+
+
 def _same(one: Told, other: Told) -> bool:
     return bool(one.data["action_id"] == other.data["action_id"])
 
 
 def _evidence(app: str, own: Sequence[Told], holes: tuple[int, ...]) -> Iterator[Broken]:
-    captured, since = False, 0
+    captured, since, last = False, 0, ""
     for event in own:
-        if event.type == "action.ended" and event.data["action"] == "CaptureEvidence":
+        action = event.data.get("action", "")
+        if event.type == "action.ended" and action == "CaptureEvidence":
             captured = True
-        elif event.type == "action.started" and event.data["action"] in DESTRUCTIVE:
-            if not captured and not _between(holes, since, event.sequence):
-                yield Broken("evidence first", f"{app}: {event.data['action']} ({event.sequence}) without evidence")
-            captured, since = False, event.sequence
+        elif action == "RestoreData" or (event.type == "action.started" and action in DESTRUCTIVE):
+            if action == "RestartContainer" and event.data["reason"].startswith("deployment "):
+                continue  # nothing was wrong with it, or its evidence was kept before the old one was put back
+            if not captured and (last, action) not in RESTORING and not _between(holes, since, event.sequence):
+                yield Broken("evidence first", f"{app}: {action} ({event.sequence}) without evidence")
+            captured, since, last = False, event.sequence, action
 
 
 def _budget(app: str, own: Sequence[Told], outages: Sequence[float], needy: bool) -> Iterator[Broken]:
@@ -153,8 +198,23 @@ def _incident(event: Told) -> tuple[str, bool] | None:
     return f"the incident {event.data['incident']}", event.type != "incident.closed"
 
 
+def _deployment(event: Told) -> tuple[str, bool] | None:
+    if event.type != "deployment.changed":
+        return None
+    return f"the deployment {event.data['id']} to {event.subject}", event.data["new"] not in ENDS
+
+
+def _order(event: Told) -> tuple[str, bool] | None:
+    if event.type != "command.answered":
+        return None
+    return f"{event.data['command']} of {event.subject} ({event.data['id']})", event.data["status"] not in FINAL
+
+
 def _ended(
-    events: Sequence[Told], read: Callable[[Told], tuple[str, bool] | None], holes: tuple[int, ...]
+    events: Sequence[Told],
+    read: Callable[[Told], tuple[str, bool] | None],
+    holes: tuple[int, ...],
+    invariant: str = "incidents close",
 ) -> Iterator[Broken]:
     """What begins comes to its end, unless that was told in a part of the log that is lost."""
     open_: dict[str, int] = {}
@@ -167,7 +227,7 @@ def _ended(
                 open_.pop(name, None)
     for name, sequence in open_.items():
         if not _between(holes, sequence, events[-1].sequence):
-            yield Broken("incidents close", f"{name} ({sequence}) never ended")
+            yield Broken(invariant, f"{name} ({sequence}) never ended")
 
 
 def _brief(numbers: Sequence[int]) -> str:

@@ -7,13 +7,19 @@ from typing import Literal
 
 from msgspec import Struct
 
-AppFault = Literal["kill", "hang", "oom", "unhealthy", "loop", "drill"]
+AppFault = Literal["kill", "hang", "oom", "unhealthy", "loop", "drill", "deploy", "restore"]
 SiteFault = Literal["dependency", "engine stop", "engine crash", "engine freeze", "disk", "clock", "broker", "edged"]
 
 WITHIN = 20.0
 """Seconds in which all faults of a round begin."""
-APP_FAULTS: dict[AppFault, int] = {"kill": 4, "hang": 3, "oom": 3, "unhealthy": 3, "loop": 1, "drill": 1}
-"""By weight. ``loop``: it ends again and again, more often than its budget."""
+APP_FAULTS: dict[AppFault, int] = {
+    "kill": 4, "hang": 3, "oom": 3, "unhealthy": 3, "loop": 1, "drill": 1, "deploy": 2, "restore": 2,
+}  # fmt: skip
+"""By weight. ``loop``: it ends again and again, more often than its budget. ``deploy``: another configuration, every
+second one of which makes it unhealthy. ``restore``: its data is backed up, and put back."""
+ASKED: frozenset[AppFault] = frozenset({"drill", "deploy", "restore"})
+"""What edged is asked for. It may refuse, most of all while much else goes on."""
+
 SITE_FAULTS: tuple[SiteFault, ...] = (
     "dependency", "engine stop", "engine crash", "engine freeze", "disk", "clock", "broker", "edged",
 )  # fmt: skip

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ RESTART = {
     "budget": BUDGET, "per": f"{PER:g}s", "backoff": "200ms", "max_backoff": "1s", "retry_after": f"{RETRY_AFTER:g}s",
     "reset_after": f"{RESET_AFTER:g}s", "stop_timeout": "1s", "policy_grace": "1s", "verify_within": "8s",
 }  # fmt: skip
-DISK = "64m"
+KEPT = {"app_config": {"path": "/conf/app.yaml", "gate": {"window": "2s"}}, "data": {"path": "/data", "every": "0s"}}
+DISK = "192m"
 
 
 class Device(Edged):
@@ -106,6 +108,8 @@ class Site:
     def __init__(self, engine: Engine, broker: Mosquitto, folder: Path, number: int, ports: dict[str, int]) -> None:
         folder.mkdir(parents=True)
         self._over = False
+        self.deployed: Counter[str] = Counter()
+        """By app, how many configurations it was given."""
         self.engine, self.broker, self.name = engine, broker, f"fault-{number}"
         self.clock, self.plant = Clock(folder), Plant()
         self.disk = Disk(folder / "state")
@@ -117,7 +121,7 @@ class Site:
         apps: dict[str, Any] = {}
         for number, (name, port) in enumerate(ports.items()):
             health = {"http": f"http://127.0.0.1:{port}/ok", **quick}
-            apps[name] = {"health": health, "restart": RESTART, "priority": number % 100}
+            apps[name] = {"health": health, "restart": RESTART, "priority": number % 100, **KEPT}
             if number % 3 == 2:
                 apps[name]["needs"] = ["plant"]
         config: dict[str, Any] = {
@@ -149,11 +153,22 @@ class Site:
                  if app["state"] != "healthy" or app["recovery"]["phase"] != "idle"]  # fmt: skip
         wrong += [f"{alert['name']} {alert['subject']} fires" for alert in shot["alerts"]]
         wrong += [f"the incident {one['id']} is open" for one in shot["incidents"]]
+        wrong += [f"a deployment to {name} is under way: {app['deployment']}" for name, app in shot["apps"].items()
+                  if app["deployment"] or app["deployment_waiting"]]  # fmt: skip
+        wrong += [f"data of {name}: {app['data']}" for name, app in shot["apps"].items()
+                  if app["data"]["under_way"] or app["data"]["restoring"] or app["data"]["restore_error"]]  # fmt: skip
         if shot["broker"]["spool_messages"]:
             wrong.append(f"{shot['broker']['spool_messages']} events are unsent")
         if shot["storage_error"]:
             wrong.append(f"storage: {shot['storage_error']}")
         return wrong
+
+    def back_up_again(self) -> None:
+        """A backup that failed is told until there is one: without a plan for them, a person makes it."""
+        shot = self.edged.try_status()
+        for alert in shot["alerts"] if shot is not None else ():
+            if alert["name"] == "BackupFailed":
+                self.edged.command("data.backup", app=alert["subject"])
 
     def end(self) -> None:
         self._over = True

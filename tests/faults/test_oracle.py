@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .oracle import Told, check
-from .plan import LOOP, SITE_FAULTS, WITHIN, rounds
+from .plan import APP_FAULTS, LOOP, SITE_FAULTS, WITHIN, rounds
 from .site import BUDGET, RETRY_AFTER
 
 APP = "a0"
@@ -31,7 +31,7 @@ class Log:
         identity = f"{APP}-1-{self.actions}"
         if evidence:
             self.tell("action.ended", action="CaptureEvidence", action_id=f"{identity}-e", wait=wait)
-        self.tell("action.started", action="RestartContainer", action_id=identity, attempt=attempt)
+        self.tell("action.started", action="RestartContainer", action_id=identity, attempt=attempt, reason="")
         if end:
             self.tell("action.ended", action="RestartContainer", action_id=identity)
 
@@ -112,6 +112,46 @@ def test_retries_after_giving_up_are_seldom(wait: float, wrong: list[str]) -> No
     assert log.broken() == wrong
 
 
+def test_nothing_happens_to_an_app_whose_data_is_being_restored() -> None:
+    log = Log()
+    log.restart(wait=1.0)
+    log.tell("action.ended", f"{APP}/artifacts", 0.1, action="PlaceArtifact", action_id="d", ok=True, seconds=1.0)
+    assert log.broken() == ["one action at a time"]
+    log = Log()
+    log.restart()
+    log.tell("action.ended", f"{APP}/artifacts", 0.1, action="FetchBundle", action_id="f", ok=True, seconds=1.0)
+    log.tell("action.ended", f"{APP}/artifacts", 1.2, action="PlaceArtifact", action_id="d", ok=True, seconds=1.0)
+    log.restart()
+    assert log.broken() == []
+
+
+def test_a_restore_needs_evidence_once() -> None:
+    def restore(*steps: str) -> list[str]:
+        log = Log()
+        log.tell("action.ended", action="CaptureEvidence", action_id="e")
+        for step in steps:
+            if step == "RestoreData":
+                log.tell("action.ended", f"{APP}/data", action=step, action_id=step, ok=True, seconds=0.01)
+                continue
+            log.tell("action.started", action=step, action_id=step, attempt=0, reason="restore")
+            log.tell("action.ended", action=step, action_id=step)
+        return log.broken()
+
+    assert restore("StopContainer", "RestoreData", "RestoreData", "StartContainer") == []
+    assert restore("StartContainer", "RestoreData") == ["evidence first"]
+    assert restore("StopContainer", "StartContainer") == ["evidence first"]
+
+
+def test_an_order_that_nobody_hears_of_again() -> None:
+    log = Log()
+    log.tell("deployment.changed", id="1", old="", new="fetching")
+    log.tell("command.answered", id="1", command="config.deploy", status="accepted")
+    assert log.broken() == ["orders end", "orders end"]
+    log.tell("deployment.changed", id="1", old="fetching", new="refused")
+    log.tell("command.answered", id="1", command="config.deploy", status="failed")
+    assert log.broken() == []
+
+
 def test_what_does_not_end() -> None:
     log = Log()
     log.tell("alert.raised", name="AppDown")
@@ -134,5 +174,5 @@ def test_the_same_seed_gives_the_same_rounds_and_all_faults_come() -> None:
     assert plans == rounds(500, 12, 1) != rounds(500, 12, 2)
     assert sum(len({shot.app for shot in plan.shots}) for plan in plans) == 500
     assert {spell.what for plan in plans for spell in plan.spells} == set(SITE_FAULTS)
-    assert {shot.what for plan in plans for shot in plan.shots} == {"kill", "hang", "oom", "unhealthy", "loop", "drill"}
+    assert {shot.what for plan in plans for shot in plan.shots} == set(APP_FAULTS)
     assert all(0.0 <= shot.at <= WITHIN for plan in plans for shot in plan.shots) and LOOP > BUDGET

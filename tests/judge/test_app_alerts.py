@@ -216,6 +216,20 @@ def test_giving_up_asks_for_a_person_until_it_has_been_healthy_for_a_while() -> 
     assert not w.firing("a")
 
 
+def test_giving_up_says_when_attempts_helped_for_a_while_only() -> None:
+    w = one(restart=QUICK)
+    w.boxes["a"].start_error = "no such image"
+    w.crash("a")
+    w.until(lambda: "no such image" in w.app("a").kept.recovery.failure)
+    w.boxes["a"].start_error = ""
+    while "RecoveryExhausted" not in w.firing("a"):
+        w.until(lambda: w.condition("a") == "healthy")
+        w.crash("a")
+        w.run(1.0)
+    said = w.app("a").kept.alerts["RecoveryExhausted"].summary
+    assert said.endswith("(AppDown); the last one: it was well for a while, then exited with code 1"), said
+
+
 # Usage that is no more
 
 

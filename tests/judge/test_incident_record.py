@@ -15,6 +15,7 @@ from edged.vocabulary.events import (
     CommandAnswered,
     ConfigReloaded,
     DeploymentChanged,
+    DrillEnded,
     DrillStarted,
     IncidentClosed,
     IncidentEscalated,
@@ -73,6 +74,31 @@ def test_a_drill_is_told_from_the_real_thing() -> None:
     rig = Rig().feed(DrillStarted(subject="other", id="x", kind="kill", origin="ann")).wait(3.0).up("AppDown", "other")
     assert rig.one.drill and "drill kill on other by ann" in rig.one.likely
     assert not Rig().up("AppDown", "other").one.drill
+
+
+def test_the_real_thing_after_a_drill_counts() -> None:
+    begun = DrillStarted(subject="other", id="x", kind="kill", origin="schedule")
+    over = DrillEnded(subject="other", id="x", kind="kill", origin="schedule", ok=True, seconds=3.0)
+    rig = Rig(hold=10.0).feed(begun).wait(1.0).up("AppDown", "other").wait(2.0).down("AppDown", "other").feed(over)
+    drill = rig.one.id
+    assert rig.one.drill
+    # While the drill's own incident is still open, it is that one that counts from now on.
+    joined = rig.wait(8.0).up("AppDown", "other").one
+    assert joined.id == drill and not joined.drill
+    # After it was closed it is another one, and a drill does not open it again.
+    rig = Rig(hold=10.0).feed(begun).wait(1.0).up("AppDown", "other").wait(2.0).down("AppDown", "other").feed(over)
+    real = rig.wait(30.0).up("AppDown", "other").one
+    assert real.id != drill and not real.drill and not real.reopened
+    rig.down("AppDown", "other").wait(30.0).feed(replace(begun, id="y")).up("AppDown", "other")
+    assert rig.one.id not in (drill, real.id) and rig.one.drill
+
+
+def test_what_a_drill_leads_to_is_of_the_drill() -> None:
+    rig = Rig().feed(DrillStarted(subject="base", id="x", kind="kill", origin="ann")).up("AppDown", "base")
+    assert rig.up("Unhealthy", "detector").one.drill, "it needs base"
+    rig.down("Unhealthy", "detector").down("AppDown", "base")
+    rig.feed(DrillEnded(subject="base", id="x", kind="kill", origin="ann", ok=True, seconds=3.0))
+    assert rig.wait(20.0).up("LogErrors", "base").one.drill, "what it has written meanwhile"
 
 
 def test_the_impact_is_how_long_the_app_did_not_serve() -> None:

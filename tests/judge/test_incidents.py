@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from edged.config.incidents import ByLevel
 from edged.vocabulary.events import (
@@ -193,6 +194,15 @@ def test_it_escalates_when_edged_is_at_its_end() -> None:
     rig.wait(100.0).feed(RunbookExhausted(subject="other", alert="AppDown", reason="all steps were taken"))
     rig.feed(RunbookExhausted(subject="other", alert="AppDown", reason="once more"))
     assert [e.why for e in rig.events(IncidentEscalated)] == ["recovery", "runbook"]
+
+
+def test_a_run_without_memory_gives_no_number_of_that_day_again() -> None:
+    rig = Rig()
+    rig.state = replace(rig.state, boot=3, previous_end="first")
+    assert rig.up("AppDown", "other").one.id.endswith("-201")
+    assert [i.id[-3:] for i in rig.up("DataDrift", "base").open] == ["201", "202"]
+    rig.down("AppDown", "other").down("DataDrift", "base").wait(2 * 86400.0)
+    assert rig.up("AppDown", "other").one.id.endswith("-001"), "another day"
 
 
 def test_it_is_opened_again_when_the_same_returns_soon() -> None:

@@ -98,6 +98,20 @@ def test_what_cannot_be_is_refused(kind: str, args: dict[str, Any], code: str) -
     assert answers(w) == [("rejected", code)] and not w.asked
 
 
+def test_the_end_of_an_incidents_id_is_enough() -> None:
+    w = world()
+    w.crash("a")
+    w.run(5.0)
+    (known,) = (*w.state.incidents.open, *w.state.incidents.closed)
+    for number, given in enumerate((known, known[-3:], known.removeprefix("INC-"))):
+        order(w, "evidence.get", identity=f"e{number}", which=given).run(1.0)
+        (_, action) = w.asked[-1]
+        assert isinstance(action, ReadOut) and (action.incident, action.which) == (known, "")
+    order(w, "evidence.get", identity="none", which="999").run(1.0)
+    (_, action) = w.asked[-1]
+    assert isinstance(action, ReadOut) and (action.incident, action.which) == ("", "999")
+
+
 def test_logs_need_a_container_and_an_engine() -> None:
     w = world()
     w.remove("a")

@@ -26,6 +26,19 @@ def test_a_restore_stops_the_app_with_evidence_first_and_starts_it_again() -> No
     assert w.firing("a") == set() and w.app("a").kept.stopped is None
 
 
+def test_bad_data_is_over_when_good_data_is_in_its_place() -> None:
+    w = world()
+    w.failing["BackUpData"] = "verify|check-db ended with 1"
+    w.command("data.backup", app="a").run(10.0)
+    assert w.firing("a") == {"BackupFailed"} and data(w).bad
+    w.failing["RestoreData"] = "no_backup|there is none"
+    w.command("data.restore", app="a").run(10.0)
+    assert w.firing("a") >= {"BackupFailed"} and data(w).bad
+    del w.failing["RestoreData"]
+    w.command("data.restore", app="a").run(10.0)
+    assert answers(w)[-1] == ("succeeded", "") and w.firing("a") == set() and not data(w).error
+
+
 def test_a_named_one() -> None:
     w = world()
     w.command("data.restore", app="a", which="backup-7").run(10.0)

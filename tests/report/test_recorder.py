@@ -17,6 +17,8 @@ from edged.vocabulary.actions import StartContainer
 from edged.vocabulary.events import CommandAnswered, CommandPiece, EdgedStopping, Event
 from edged.vocabulary.facts import Fact, StorageSeen
 
+from ..fixtures.broker import until
+
 
 class FixedClock:
     def now(self) -> float:
@@ -48,13 +50,13 @@ class Faulty:
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trouble: str = "") -> None:
         self.store = SqliteStore(folder / "edged.db")
         self.faulty = Faulty(self.store)
         self.log: list[str] = []
         self.posted: list[Fact] = []
         self.tidied = 0
-        self.recorder = Recorder(cast(Any, self.faulty), FixedClock(), self.sinks())
+        self.recorder = Recorder(cast(Any, self.faulty), FixedClock(), self.sinks(), trouble)
         self.recorder.start()
 
     def sinks(self) -> Sinks:
@@ -86,6 +88,25 @@ class Bench:
 def bench(tmp_path: Path) -> Any:
     one = Bench(tmp_path)
     yield one
+    one.recorder.stop(2.0)
+    one.store.close()
+
+
+def test_what_the_run_before_gave_up_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_TIDY", 0.0)  # and not a minute
+    one = Bench(tmp_path)
+    one.send("first")
+    until(lambda: one.tidied == 1, what="it looks")
+    one.send("second")
+    assert one.tidied == 1
+    one.recorder.stop(2.0)
+    one.store.close()
+
+
+def test_that_trouble_of_the_start_is_over_is_told_with_the_first_commit(tmp_path: Path) -> None:
+    one = Bench(tmp_path, trouble="it was damaged")
+    one.send("first")
+    assert [(f.ok, f.error) for f in one.posted if isinstance(f, StorageSeen)] == [(True, "")]
     one.recorder.stop(2.0)
     one.store.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ OPS, DEPLOYER = Sender(), Sender("deployer", "deployer", number=2)
 APP = REPO / "edged" / "demo" / "inference_app.py"
 QUICK = {"backoff": "100ms", "max_backoff": "500ms", "stop_timeout": "1s", "policy_grace": "1s", "budget": 1}
 LIMIT = 512 * 2**20
+EARLY = "aazqenc"
 HUNGRY = """
 import http.server, sys
 kept = []
@@ -116,6 +118,20 @@ def test_kill_hang_unhealthy_and_oom(engine: Engine, daemon: Edged, console: Con
     listed = verb(daemon, "drill")
     assert listed.returncode == 0 and listed.stdout.count("noticed after") == 4, listed
     assert verb(daemon, "drill", "worker", "bad-model").returncode == 3
+    monthly(engine, daemon)
+
+
+def monthly(engine: Engine, daemon: Edged) -> None:
+    """By themselves: a new app, whose name puts the first one 0.1 s into the month."""
+    engine.run(EARLY)
+    hour = time.gmtime().tm_hour
+    drills = {"every": "30d", "window": f"{(hour - 8) % 24:02}:00-{(hour + 8) % 24:02}:00"}
+    worker = daemon.config["apps"]["worker"] | {"drills": False}
+    daemon.configure(daemon.config | {"drills": drills, "apps": {"worker": worker, EARLY: {"restart": QUICK}}})
+    daemon.reload()
+    told = daemon.wait_event("drill.ended", 30.0, subject=EARLY)["data"]
+    assert told["ok"] and told["kind"] == "kill" and told["origin"] == "schedule"
+    assert daemon.app(EARLY)["drills"]["kill"]["ok"]
 
 
 def test_edged_is_killed_in_the_middle_and_the_frozen_process_goes_on(engine: Engine, daemon: Edged) -> None:

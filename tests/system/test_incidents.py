@@ -107,4 +107,10 @@ def test_an_incident_from_its_first_sign_to_its_end(engine: Engine, edged: Make,
     assert past["counts"]["by_severity"] == {"P0": 0, "P1": 1, "P2": 0, "P3": 0}
     assert past["counts"]["mttr_seconds"] == pytest.approx(record["resolve_seconds"])
     assert "# Incident" in cli(daemon, name, "--markdown") and "MTTR" in cli(daemon, "--since", "1h")
+
+    engine.kill_main("worker")
+    again = daemon.wait_event("incident.reopened")["data"]
+    assert again["incident"] == name and again["alert"] == "AppDown/worker"
+    daemon.wait(lambda: console.payloads(topic)[-1] != b"", 10.0, "it is retained again")
+    assert [i["id"] for i in open_ones(daemon)] == [name] and "reopened  once" in cli(daemon, name)
     assert daemon.stop() == 0

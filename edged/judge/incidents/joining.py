@@ -14,10 +14,8 @@ from .beginning import first_sign
 from .desk import Desk, Key, kind_of
 from .grouping import place
 from .merging import merged
-from .opening import hinted, in_maintenance, level, likely, numbered, promised, relevant, worse
+from .opening import hinted, in_maintenance, level, likely, numbered, of_drill, promised, relevant, worse
 
-DRILL = 60.0
-"""Seconds for which what a drill did may still be seen."""
 ROOTS: tuple[CauseKind, ...] = ("app", "dependency", "host", "engine")
 """The later is the root when they come together."""
 _RANK: dict[str, int] = {"info": 0, "warning": 1, "critical": 2}
@@ -36,7 +34,7 @@ def raised(desk: Desk, name: str, subject: str, severity: Severity, summary: str
         desk.put(record.without(before, *key))
     if found.into is not None:
         _join(desk, desk.book.open[found.into.id], found.merge, alert)
-    elif (old := _recent(desk, key)) is not None:
+    elif not of_drill(desk, key) and (old := _recent(desk, key)) is not None:
         _reopen(desk, old, alert)
     else:
         _open(desk, alert)
@@ -47,10 +45,12 @@ def _known(incident: Incident | None, key: Key) -> Joined | None:
 
 
 def _recent(desk: Desk, key: Key) -> Incident | None:
-    """One that was closed a moment ago and had this alert."""
+    """One that was closed a moment ago and had this alert. What a drill brought about is not the real thing."""
     for incident in reversed(desk.book.closed.values()):
         since = desk.now - (incident.closed_at or 0.0)
-        if not incident.merged_into and since <= desk.rules.reopen and _known(incident, key) is not None:
+        if incident.drill or incident.merged_into or since > desk.rules.reopen:
+            continue
+        if _known(incident, key) is not None:
             return incident
     return None
 
@@ -78,9 +78,7 @@ def _open(desk: Desk, alert: Joined) -> None:
         alerts=(alert,),
         changes=changes,
         likely=likely(changes, began_at),
-        drill=any(
-            c.kind == "drill" and c.subject == alert.subject for c in changes if not c.over or c.at > now - DRILL
-        ),
+        drill=of_drill(desk, key),
     )
     if (at_it := in_maintenance(desk.state, alert.subject, now)) is not None:
         incident = replace(incident, responded_at=now, hints=(at_it,))
@@ -153,7 +151,8 @@ def _take(desk: Desk, incident: Incident, alert: Joined, *, quiet: bool) -> Inci
     began_at = first_sign(desk.state, key, desk.now)
     severity = worse(before, level(desk.state, desk.rules, key, alert.severity))
     hints = hinted(desk, incident, key)
-    incident = replace(incident, hints=hints, stirred_at=desk.now, severity=severity)
+    drill = incident.drill and of_drill(desk, key, *(a.subject for a in incident.alerts))
+    incident = replace(incident, hints=hints, stirred_at=desk.now, severity=severity, drill=drill)
     incident = _rooted(desk, record.joined(incident, alert), alert)
     incident = _harm(desk, promised(incident, desk.rules, desk.now), alert, began_at)
     incident = desk.put(record.assessed(incident, desk.now))

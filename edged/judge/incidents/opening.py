@@ -13,8 +13,9 @@ from ...vocabulary.state import State
 from ...vocabulary.times import rfc3339
 from ..hints import hints as unusual
 from . import record
+from .beginning import first_sign
 from .desk import Desk, Key, alert_of, kind_of, wall
-from .grouping import causes, needing
+from .grouping import DOWN, MOMENTS, causes, needing
 
 LOOKBACK = 3600.0
 """Seconds before the first sign in which a change is worth a line."""
@@ -25,15 +26,21 @@ AFTER = 30.0
 OFTEN = 7 * 86400.0
 SUSPECTS = ("drill", "deployment", "image", "config", "isolation", "reboot", "edged")
 """Whom to blame first."""
+EACH_RUN = 100
+"""Numbers that stay free for each run before, where these are forgotten."""
 DAYS = 64
 """Days whose numbers are remembered: a clock that jumps back must not give a number twice."""
 MOST_HINTS = 8
+DRILL, SEEN = 60.0, 5.0
+"""Seconds after its end for which what a drill did may still be seen; the same where the first sign has a time."""
 
 
 def numbered(book: Book, state: State, now: float) -> tuple[str, Book]:
     """An id that was never given before on this device, and the book that knows it."""
     day = rfc3339(wall(state, now))[:10]
-    number = book.numbers.get(day, 0) + 1
+    # A later run that remembers none has lost its memory: what was given on that day before is not known.
+    lost = state.previous_end == "first" and state.boot > 1 and day == rfc3339(state.started_wall)[:10]
+    number = book.numbers.get(day, EACH_RUN * (state.boot - 1) if lost else 0) + 1
     others = [(d, n) for d, n in book.numbers.items() if d != day]
     return f"INC-{day}-{number:03d}", replace(book, numbers=dict([*others, (day, number)][-DAYS:]))
 
@@ -82,6 +89,16 @@ def likely(changes: tuple[Change, ...], began_at: float) -> str:
     before = began_at - first.at
     when = f"{before:.0f} s before" if 0.0 < before < 120.0 else f"{before / 60.0:.0f} min before"
     return record.cut(f"{first.text} ({when if before > 0.0 else 'at the same time'})")
+
+
+def of_drill(desk: Desk, key: Key, *others: str) -> bool:
+    """Whether this alert is what a drill brought about, on its own app or on one of ``others``."""
+    now, apps = desk.now, (key[1], *others)
+    last = next((c for c in reversed(desk.book.changes) if c.kind == "drill" and c.subject in apps), None)
+    if last is None or now - last.at > LOOKBACK:
+        return False
+    began_at = first_sign(desk.state, key, now)
+    return not last.over or began_at <= last.at + (SEEN if key[0] in DOWN | MOMENTS else DRILL)
 
 
 def in_maintenance(state: State, subject: str, now: float) -> str | None:
