@@ -6,6 +6,7 @@ them. The outbox does that better, so no client of paho's lives long enough to d
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import time
@@ -33,7 +34,7 @@ MAX_INBOUND = 2**20
 MAX_UNACKNOWLEDGED = 200
 """Incoming messages; the broker holds back what is more."""
 _OVERHEAD = 16
-"""Bytes of a PUBLISH besides topic and payload, at most."""
+"""Bytes of a PUBLISH besides topic, payload and content type, at most."""
 _properties: Any = Properties  # its constructor has no types, and its attributes are set by name
 log = logging.getLogger(__name__)
 
@@ -169,11 +170,12 @@ class Link:
         client = self._client
         if client is None or not self.up:
             raise Unreachable("not connected to the broker")
-        size = len(message.topic.encode()) + len(message.payload) + _OVERHEAD
+        size = len(message.topic.encode()) + len(message.payload) + len(message.content_type) + _OVERHEAD
         if self._max_packet and size > self._max_packet:
             raise Refused(f"a message of {size} bytes is larger than the broker takes ({self._max_packet})")
         try:
-            info = client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+            properties = _content_type(message.content_type) if message.content_type else None
+            info = client.publish(message.topic, message.payload, 1, message.retain, properties)
         except ValueError as error:
             raise Refused(f"not a topic to publish on: {message.topic!r}: {error}") from error
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -270,6 +272,14 @@ class _LastError(logging.Handler):
 
     def text(self) -> str:
         return f": {self._text.removeprefix('failed to receive on socket: ')}" if self._text else ""
+
+
+@functools.cache
+def _content_type(kind: str) -> Any:
+    """The properties of a PUBLISH that says what its payload is; there are few kinds."""
+    properties = _properties(PacketTypes.PUBLISH)
+    properties.ContentType = kind
+    return properties
 
 
 def _no_delay(_client: Client, _data: object, opened: Any) -> None:

@@ -13,7 +13,7 @@ def row(record: dict[str, Any]) -> list[str]:
     who = str(record.get("origin") or record.get("key") or "")
     return [
         str(record["number"]),
-        plain(str(record.get("time", ""))[:19]),
+        plain(f"{record['time']}"[:19]) + "Z" if record.get("time") else "",
         what,
         plain(who),
         plain(_about(what, record)),

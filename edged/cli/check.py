@@ -9,15 +9,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import OK, USAGE
-from .run import DEFAULT
+from . import OK, USAGE, values
 
 if TYPE_CHECKING:
     from ..config.problem import Problem
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
-    parser.add_argument("-c", "--config", metavar="FILE", default=str(DEFAULT), help=f"default: {DEFAULT}")
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", default=str(values.DEFAULT), help=f"default: {values.DEFAULT}"
+    )
     parser.add_argument("--json", action="store_true", help="errors and warnings as JSON")
     parser.epilog = "example: edged check -c /etc/edged/edged.yaml && systemctl reload edged"
 
@@ -31,11 +32,15 @@ def main(args: argparse.Namespace, verb: str) -> int:
     warnings: tuple[Problem, ...] = ()
     summary = ""
     try:
-        loaded = load(path, os.environ)
+        loaded = load(path, values.environment())
     except ConfigError as error:
         errors = error.errors
     else:
-        errors, warnings = (*check_files(loaded), *_trust(loaded.config.commands.trust)), loaded.warnings
+        # Of a secret that only the service gets, nobody else can say for sure that it will not be there.
+        secret = {one.key for one in loaded.files if Path(one.path).parent == values.CREDSTORE}
+        unreadable = check_files(loaded)
+        errors = (*(one for one in unreadable if one.key not in secret), *_trust(loaded.config.commands.trust))
+        warnings = (*loaded.warnings, *(one for one in unreadable if one.key in secret))
         config = loaded.config
         apps = f"{len(config.apps)} app{'' if len(config.apps) == 1 else 's'}"
         summary = f"{path} is in order: device {config.device.id}, {apps}, {loaded.digest[:19]}"

@@ -50,10 +50,8 @@ def request(
         try:
             connection.connect(str(where))
         except PermissionError:
-            raise Failure(
-                UNREACHABLE,
-                f"you may not use {where}: join the group edged (usermod -aG edged {os.getuid()}), or be root",
-            ) from None
+            way = "join the group edged (sudo usermod -aG edged $USER, then log in anew), or be root"
+            raise Failure(UNREACHABLE, f"you may not use {where}: {way}") from None
         except OSError as error:
             raise Failure(UNREACHABLE, f"the daemon does not answer at {where}: {error.strerror or error}") from None
         data = json.dumps(body).encode() if body is not None else b""

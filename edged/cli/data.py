@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from . import OK, USAGE, Failure
-from .client import socket_argument
+from .client import get, socket_argument
 from .evidence import piece_together
 from .power import follow
 
@@ -43,7 +43,12 @@ def main(args: argparse.Namespace, verb: str) -> int:
     for one in found:
         print(_line(one))
     if not found:
-        print(f"no backup of {args.app} is kept; edged data {args.app} backup makes one")
+        watched = get(args.socket, "/v1/status")["apps"].get(args.app, {}).get("data") is not None
+        print(
+            f"no backup of {args.app} is kept; edged data {args.app} backup makes one"
+            if watched
+            else f"the configuration of {args.app} has no `data:`, so nothing of it is backed up"
+        )
     return OK
 
 

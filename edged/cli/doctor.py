@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import FAILED, OK, USAGE, Failure
 from .render import paint, plain
-from .run import DEFAULT
+from .values import DEFAULT
 
 if TYPE_CHECKING:
     from ..doctor import Finding

@@ -86,4 +86,4 @@ def line(event: dict[str, Any]) -> str:
         told = f"noticed after {detection:.2f} s, well again after {recovery:.2f} s"
     else:
         told = f"FAILED [{data['code']}]: {data['reason']}"
-    return f"{event['time'][:19]}  {event['subject']:<16} {data['kind']:<10} {told}  ({data['origin']})"
+    return f"{event['time'][:19]}Z  {event['subject']:<16} {data['kind']:<10} {told}  ({data['origin']})"

@@ -108,9 +108,8 @@ def lines(incidents: list[dict[str, Any]], now: str | None) -> list[str]:
     found = ["incidents"]
     for i in incidents:
         long = f" for {ago(i['opened'], now)}" if now else f" since {i['opened'][:19]}Z"
-        clear = ", all clear" if i["state"] == "restored" else ""
         mark = " (drill)" if i["drill"] else ""
-        found.append(f"  {_level(i['severity'])}  {i['id']}{mark}{long}{clear}: {plain(i['title'])}")
+        found.append(f"  {_level(i['severity'])}  {i['id']}{mark}{long}: {plain(i['title'])}")
         found.append(f"      {_promise(i)}")
         if i["likely"]:
             found.append(f"      likely cause: {plain(i['likely'])}")
@@ -124,6 +123,8 @@ def _promise(i: dict[str, Any]) -> str:
     else:
         who = "acted on" if i["responded"] else f"respond by {i['respond_by'][:19]}Z"
     late = f"; {paint('ESCALATED', 'red')}: {', '.join(e['why'] for e in i['escalated'])}" if i["escalated"] else ""
+    if i["state"] == "restored":
+        return f"all clear since {i['restored'][:19]}Z: it closes by itself if it stays so{late}"
     return f"{who}, resolve by {i['resolve_by'][:19]}Z{late}"
 
 

@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def coloured() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, colour: str) -> str:
@@ -76,8 +76,11 @@ def share(value: float | None) -> str:
 def ago(stamp: str, now: str) -> str:
     """How long ago an RFC 3339 time was, by the daemon's own clock."""
     seconds = (_moment(now) - _moment(stamp)).total_seconds()
-    if seconds < 0:
-        return "in the future"
+    return "in the future" if seconds < 0 else span(seconds)
+
+
+def span(seconds: float) -> str:
+    """A length of time in one unit."""
     for limit, divisor, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
             return f"{seconds / divisor:.0f} {unit}"

@@ -16,7 +16,7 @@ from ..adapters.flight_files import FOLDER, contents
 from ..flight.replay import Count, replay
 from . import FAILED, OK, USAGE, Failure
 from .replay_text import comparison_lines, decision_lines, verdict_lines
-from .values import duration
+from .values import duration, environment
 
 EXAMPLES = """examples:
   edged replay --since 24h                 every decision of the last day, and whether it would be the same
@@ -70,7 +70,7 @@ def _other(args: argparse.Namespace, where: Path, files: list[tuple[str, bytes]]
     from ..flight.whatif import compare
 
     try:
-        loaded = load(Path(args.config), os.environ)
+        loaded = load(Path(args.config), environment())
     except ConfigError as error:
         raise Failure(USAGE, "the configuration is not in order:\n" + render(error.errors)) from error
     outcome = compare(files, loaded.config, loaded.digest, count, since)
@@ -129,7 +129,7 @@ def _state_folder(given: str | None) -> Path:
     if given:
         return Path(given)
     try:
-        return Path(load(USUAL, os.environ).config.state_dir) if USUAL.exists() else Path(state_dir(os.environ))
+        return Path(load(USUAL, environment()).config.state_dir) if USUAL.exists() else Path(state_dir(os.environ))
     except (ConfigError, OSError):
         return Path(state_dir(os.environ))
 

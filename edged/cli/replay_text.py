@@ -14,7 +14,8 @@ from .render import paint, plain
 
 
 def moment(wall: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+    """In UTC, as every other verb tells it."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(wall))
 
 
 def span(seconds: float) -> str:

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 from . import FAILED, USAGE
-
-DEFAULT = Path("/etc/edged/edged.yaml")
+from .values import DEFAULT
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -18,7 +17,8 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     parser.epilog = (
         "example: edged run -c /etc/edged/edged.yaml\n\n"
-        "With no file at all every container is discovered, observed and reported, and none is touched.\n"
+        "With no file at all every container is discovered, observed and reported; only those that carry the label\n"
+        "edged.enable=true are recovered.\n"
         "SIGHUP reloads the configuration, SIGTERM stops edged and leaves all containers as they are."
     )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ..config.units import format_duration
 from . import OK, USAGE, Failure
 from .client import find_socket, get, socket_argument
 from .render import paint, plain, table
+from .values import environment
 
 COLOUR = {"now": "green", "then": "", "skip": "dim", "wait": "yellow", "refuse": "red"}
 WORDS = {"now": "now", "then": "then", "skip": "skipped", "wait": "waits", "refuse": "refused"}
@@ -84,7 +85,7 @@ def _of_file(path: Path) -> list[dict[str, Any]]:
     from ..report.runbooks import listed
 
     try:
-        return listed(load(path, os.environ).config)
+        return listed(load(path, environment()).config)
     except ConfigError as error:
         raise Failure(USAGE, render(error.errors)) from None
 
@@ -146,7 +147,7 @@ def tried(found: dict[str, Any]) -> list[str]:
         notes = [f"{name}: {plain(said)}" for name, said in step["checks"].items()]
         notes += [f"when {word}: {'yes' if true else 'no'}" for word, true in step["when"].items()]
         if step["timeout"]:
-            notes.append(f"within {step['timeout']:g} s, then verified: {step['verify']}")
+            notes.append(f"within {format_duration(step['timeout'])}, then verified: {step['verify']}")
         if notes:
             lines.append("       " + "; ".join(notes))
     if not found["steps"]:

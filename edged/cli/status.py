@@ -10,7 +10,9 @@ from typing import Any
 
 from . import FAILED, OK
 from .client import get, socket_argument
-from .render import ago, paint, plain, share, size, state, table
+from .render import ago, paint, plain, share, size, span, state, table
+
+_NO_FILE = "no file: containers are observed; only those labelled edged.enable=true are recovered"
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
@@ -43,7 +45,7 @@ def page(picture: dict[str, Any]) -> list[str]:
     lines = [
         f"{paint(picture['device'], 'bold')}: edged {picture['version']} {picture['state']}, run {picture['boot']} for "
         f"{ago(picture['since'], now)}; the run before ended: {picture['previous_end']}",
-        f"  config  {config['path'] or 'no file: containers are observed, none is touched'}  {config['digest'][:19]}",
+        f"  config  {config['path'] or _NO_FILE}  {config['digest'][:19]}",
     ]
     if config["instead_of"]:
         lines.append(
@@ -133,11 +135,13 @@ def _apps(picture: dict[str, Any], now: str) -> list[str]:
 def _why(app: dict[str, Any]) -> str:
     parts = [plain(app["reason"])]
     if app["maintenance"]:
-        parts.append(f"maintenance by {app['maintenance']['owner']} until {app['maintenance']['until']}")
-    if app["recovery"]["held"]:
-        parts.append(app["recovery"]["held"])
-    if app["recovery"]["phase"] != "idle":
-        parts.append(f"recovery: {app['recovery']['phase']}")
+        parts.append(_maintenance(app["maintenance"]))
+    parts.append(_recovery(app))
+    if under_way := app.get("deployment"):
+        what = f"deployment of {under_way['kind']} {plain(under_way['version'])}".rstrip()
+        parts.append(f"{what}: {under_way['phase'].replace('_', ' ')}")
+        if under_way.get("reason"):
+            parts.append(plain(under_way["reason"]))
     if drill := app.get("drill"):
         parts.append(f"drill {drill['kind']}: {drill['phase']}")
     parts += [f"the last drill {kind} failed: {d['code']}" for kind, d in app.get("drills", {}).items() if not d["ok"]]
@@ -148,6 +152,21 @@ def _why(app: dict[str, Any]) -> str:
     parts += [f"check {check} cannot be made: {plain(error)}" for check, error in app["broken"].items()]
     parts += [plain(problem) for problem in app["problems"]]
     return "; ".join(part for part in parts if part)
+
+
+def _maintenance(by: dict[str, Any]) -> str:
+    return f"in maintenance by {by['owner']} until {by['until'][:19]}Z: {plain(by['why'])}"
+
+
+def _recovery(app: dict[str, Any]) -> str:
+    """What edged is doing about it, or why it does nothing; maintenance speaks for itself."""
+    recovery = app["recovery"]
+    if recovery["phase"] != "idle":
+        return f"recovery: {recovery['phase']}"
+    if recovery["held"]:
+        return "" if app["maintenance"] and recovery["held"].startswith("in maintenance") else str(recovery["held"])
+    wait = recovery["next_in_seconds"]
+    return f"next attempt in {span(wait)}" if wait else ""
 
 
 def _log(seen: dict[str, Any] | None) -> str:
@@ -176,7 +195,7 @@ def alert_lines(alerts: list[dict[str, Any]], now: str) -> list[str]:
         return ["no alerts"]
     lines = ["alerts"]
     for a in alerts:
-        flapping = " (flapping)" if a["flapping"] else ""
+        flapping = " (flapping: held until it has been calm)" if a["flapping"] else ""
         lines.append(
             f"  {state(a['severity'])}  {a['name']} {a['subject']} for {ago(a['since'], now)}{flapping}: "
             f"{plain(a['summary'])}"

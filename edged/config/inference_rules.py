@@ -43,6 +43,17 @@ def metrics_faults(path: KeyPath, rules: Metrics | None) -> Iterator[Found]:
         yield ((*path, "stalled_after"), (*path, "latency")), reason, "give latency or errors as well"
 
 
+def metrics_warnings(path: KeyPath, rules: Metrics | None) -> Iterator[Found]:
+    """What works and may not be meant."""
+    if rules is None or rules.errors is None or not (rules.errors.warn or rules.errors.critical):
+        return
+    known = names(rules)
+    if known.totals and not (known.failed or known.failures):
+        here = (*path, "errors")
+        reason = "says not which requests failed, so all count as answered: it never alerts"
+        yield ((*here, "failed"), here), reason, 'give failed, such as {status: "5.."}; or warn: 0% and critical: 0%'
+
+
 def _nothing(here: KeyPath, key: str, reason: str) -> Found:
     presets = ", ".join(sorted(PRESETS))
     return ((*here, key), here), reason, f"give {key}, or for known servers the preset beside it: {presets}"

@@ -140,7 +140,11 @@ def _wrong(label: str, value: str) -> tuple[str, str] | None:
 
 
 def _key(path: KeyPath) -> Key | None:
-    return next((key for key in keys(App) if matches(path, key.path)), None)
+    """The key that is meant; for a name that is free, as in ``metrics.errors.failed.status``, the one that holds it."""
+    exact = next((key for key in keys(App) if matches(path, key.path)), None)
+    if exact is not None:
+        return exact
+    return next((key for key in keys(App) if isinstance(key.default, dict) and matches(path[:-1], key.path)), None)
 
 
 def _settable() -> Iterator[Key]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from .data import Data
 from .drift import Source
 from .incident_rules import incident_faults
-from .inference_rules import metrics_faults
+from .inference_rules import metrics_faults, metrics_warnings
 from .listen import loopback
 from .log_rules import logs_faults
 from .model import App, Config, Dependency, Label, Mqtt
@@ -138,7 +138,9 @@ def warnings(config: Config) -> Iterator[Fault]:
             yield Fault((("mqtt", "url"),), "the password crosses the network unencrypted", "use mqtts://")
     if config.discover == "off" and not config.apps:
         yield Fault((("discover",),), "no app is configured and discovery is off: nothing is watched")
-    yield from (Fault(*found) for found in runbook_warnings(config.runbooks))
+    yield from (Fault(*found) for found in runbook_warnings(config))
+    for name, app in config.apps.items():
+        yield from (Fault(*found) for found in metrics_warnings(("apps", name, "metrics"), app.metrics))
 
 
 def _local(host_port: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from .model import Config
 from .runbook_builtin import BUILT_IN, about
 from .runbooks import KINDS, Step, Steps, plain, verify_of
 from .suggest import closest
@@ -51,10 +52,15 @@ def _step(path: KeyPath, name: str, step: Step) -> Iterator[Found]:
         yield ((*path, "when"),), f"asks for {word} and for its opposite: the step is never taken", ""
 
 
-def runbook_warnings(books: Mapping[str, Steps]) -> Iterator[Found]:
+def runbook_warnings(config: Config) -> Iterator[Found]:
     """What works and may not be meant."""
-    for name, steps in books.items():
+    for name, steps in config.runbooks.items():
         alert, _, subject = name.partition("/")
+        if subject and about(name) == ("app",) and subject not in config.apps:
+            near = closest(subject, config.apps)
+            if near or config.discover == "off":
+                hint = f"did you mean {near}?" if near else ""
+                yield (("runbooks", name),), f"there is no app {subject} in this file: it may never count", hint
         cures = CURES.get(alert, ())
         if cures and subject != "host" and not {plain(step).do for step in steps} & set(cures):
             who = subject or "an app"

@@ -22,7 +22,7 @@ KIND_WIDTH = max(map(len, COLOURS)) + 2
 
 
 def coloured(out: TextIO) -> bool:
-    return out.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width_of(out: TextIO) -> int:

@@ -29,7 +29,7 @@ def condition(app: AppState, engine: EngineState, now: float) -> tuple[Condition
     """The condition and its reason."""
     container, config = app.container, app.config
     if not engine.up:
-        return "unknown", "the container engine does not answer"
+        return "unknown", f"the container engine {'has not answered yet' if engine.up is None else 'does not answer'}"
     if not engine.listed:
         return "unknown", "the container engine has not listed its containers yet"
     if container is None:

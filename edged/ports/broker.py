@@ -11,6 +11,8 @@ class Message(Struct, frozen=True):
     topic: str
     payload: bytes
     retain: bool = False
+    content_type: str = ""
+    """MIME type of the payload, as MQTT 5 can tell it; empty: it is not told."""
 
 
 class Broker(Protocol):

@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 from ..ports import Broker, Message, Refused, Retained, Store, StoredEvent, Unreachable
-from .payloads import full_topic
+from .payloads import CLOUD_EVENT, full_topic
 from .suspicion import Suspicion
 from .thinning import ThinnedSamples
 from .window import Window
@@ -220,7 +220,8 @@ class Feeder:
                 return
 
     def _publish(self, connection: int, topic: str, payload: bytes, what: _What, now: float) -> None:
-        message = Message(full_topic(self._prefix, topic), payload, retain=isinstance(what, Retained))
+        kind = CLOUD_EVENT if isinstance(what, StoredEvent) else ""
+        message = Message(full_topic(self._prefix, topic), payload, isinstance(what, Retained), kind)
         self._under_way[self._broker.publish(message, connection)] = _Sent(now, what)
 
     @property

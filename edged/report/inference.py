@@ -12,11 +12,10 @@ from .snapshot import Snapshot
 
 def families(shot: Snapshot) -> Iterator[Any]:
     """What ``/metrics`` tells. Counters count since edged began to look at the app's present run."""
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
-    latency = GaugeMetricFamily(
-        "edged_inference_latency_seconds", "Latency over the last window", labels=["app", "quantile"]
-    )
+    # Only a summary may have a label `quantile`; how many there were is in what the app itself tells.
+    latency = SummaryMetricFamily("edged_inference_latency_seconds", "Latency over the last window")
     over = GaugeMetricFamily(
         "edged_inference_over_budget_ratio", "Share of inferences above latency.warn", labels=["app"]
     )
@@ -32,7 +31,7 @@ def families(shot: Snapshot) -> Iterator[Any]:
             if seen.probed.seconds is not None:
                 smoke.add_metric([name], seen.probed.seconds)
         if seen.latency is not None:
-            latency.add_metric([name, f"{_quantile(app):g}"], seen.latency)
+            latency.add_sample(latency.name, {"app": name, "quantile": f"{_quantile(app):g}"}, seen.latency)
         if seen.over is not None:
             over.add_metric([name], seen.over)
         if seen.marks:

@@ -12,6 +12,8 @@ from ..vocabulary.times import rfc3339 as rfc3339
 from ..vocabulary.trust import REMOTE
 
 PREFIX = "edged/v1"
+CLOUD_EVENT = "application/cloudevents+json"
+"""Content type of events and answers: the CloudEvents binding for MQTT 5 demands it of events in structured mode."""
 LEVEL = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 """What may stand in a topic as it is."""
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -140,7 +140,8 @@ def app_state(shot: Snapshot, a: AppState) -> dict[str, Any]:
         "app": a.name,
         "state": a.condition,
         "reason": a.reason,
-        "since": rfc3339(shot.unix(a.condition_since)),
+        # What it is at the start has no other time than that.
+        "since": rfc3339(shot.unix(max(a.condition_since, shot.state.started_at))),
         "container": None if c is None else {"id": c.id[:12], "name": c.name, "image": c.image, "status": c.status},
         "stopped_by": kept.stopped.by if kept.stopped else None,
         "maintenance": None
@@ -168,7 +169,9 @@ def app_state(shot: Snapshot, a: AppState) -> dict[str, Any]:
             "phase": kept.deployment.phase,
             "version": kept.deployment.new.version,
             "digest": kept.deployment.new.digest,
+            "reason": kept.deployment.reason,
         },
+        "deployment_waiting": kept.waiting.id if kept.waiting is not None else None,
         "drift": drift.summary(shot, a.name),
         "observed_only": not a.config.restart.enabled,
         "problems": list(a.problems),

@@ -20,6 +20,7 @@ from edged.adapters.mqtt_tls import tls_context
 from edged.config.model import Mqtt
 from edged.ports import Message, Refused, Unreachable
 from tests.fixtures.broker import Mosquitto, Reader, until
+from tests.fixtures.openssl import valid_for
 from tests.fixtures.patience import PATIENCE
 
 pytestmark = pytest.mark.broker
@@ -121,6 +122,9 @@ def test_publishes_and_is_told_of_the_acknowledgement(
     assert client.answers[0][0] == sent
     assert client.answers[0][1] < 128
     until(lambda: reader.payloads("edged/v1/press-7/event") == [b"hello"])
+    client.broker.publish(Message("kind", b"{}", content_type="application/json"), connection)
+    until(lambda: ("kind", "application/json") in reader.kinds)
+    assert ("edged/v1/press-7/event", "") in reader.kinds
     with pytest.raises(Unreachable):
         client.broker.publish(Message("x", b""), connection + 1)
     with pytest.raises(Refused):
@@ -475,7 +479,7 @@ def test_an_expired_certificate_is_said_with_the_date_of_the_device(
     new_broker: Callable[..., Mosquitto], connect: Callable[..., Client], certificates: Path
 ) -> None:
     signed = ["openssl", "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "99"]
-    signed += ["-out", "expired.pem", "-days", "-1", "-extfile", "names"]
+    signed += ["-out", "expired.pem", *valid_for(-1), "-extfile", "names"]
     subprocess.run(signed, cwd=certificates, check=True, capture_output=True)
     broker = new_broker([f"certfile {certificates / 'expired.pem'}", f"keyfile {certificates / 'server.key'}"])
     broker.start()

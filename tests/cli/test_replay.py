@@ -28,7 +28,7 @@ def test_decisions_and_a_verdict_are_printed(recording: Path, capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "all of them are those of then"
     assert re.fullmatch(r"\d+ facts of .* judged in .* s \(\d+ x real time\): \d+ decisions", lines[-2])
-    assert any(re.match(r"2026-09-\d\d \d\d:\d\d:\d\d  do    RestartEngine engine: no answer", line) for line in lines)
+    assert any(re.match(r"2026-09-\d\d \d\d:\d\d:\d\dZ  do    RestartEngine engine: no answer", line) for line in lines)
     assert any("  tell  " in line and "AppDown" in line for line in lines)
 
 

@@ -77,7 +77,7 @@ def test_a_dry_run_is_told_in_words_and_steers_no_terminal() -> None:
     }  # fmt: skip
     lines = tried(found)
     assert lines[0] == "Unhealthy a: it fires" and "waits" in lines[2] and "\x1b[31m" not in lines[2]
-    assert "when critical: yes; when not healthy: no; within 600 s, then verified: healthy" in lines[3]
+    assert "when critical: yes; when not healthy: no; within 10m, then verified: healthy" in lines[3]
     assert lines[-1] == "at once edged would begin: CaptureEvidence of a"
     assert tried(found | {"steps": [], "actions": []})[-2:] == [
         "  it has no steps: nothing is done", "at once edged would begin nothing"

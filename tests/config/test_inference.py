@@ -74,3 +74,15 @@ def test_a_preset_with_an_own_idea_of_failures(load_text: Load) -> None:
 def test_what_contradicts_itself(refuse: Refuse, rest: str, key: str, words: str) -> None:
     (problem,) = refuse(f"apps: {{a: {{metrics: {{{URL}, {rest}}}}}}}")
     assert problem.key == f"apps.a.metrics.{key}" and words in problem.reason
+
+
+def test_errors_that_can_never_be_told_are_warned_of(load_text: Load) -> None:
+    def warned(errors: str, rest: str = "") -> list[str]:
+        found = load_text(f"apps: {{a: {{metrics: {{{URL}, {rest} errors: {{{errors}}}}}}}}}").warnings
+        return [f"{one.key} {one.reason}" for one in found]
+
+    (told,) = warned("total: a_total")
+    assert told.startswith("apps.a.metrics.errors says not which requests failed")
+    assert not warned("total: a_total, failed: {status: '5..'}")
+    assert not warned("total: a_total, warn: 0%, critical: 0%"), "it only counts"
+    assert not warned("", "preset: triton,") and not warned("", "preset: vllm,")

@@ -37,6 +37,20 @@ def test_labels_describe_an_app() -> None:
     )
 
 
+def test_names_of_the_operators_choice_are_labels_as_well() -> None:
+    given = {
+        "edged.metrics.url": "http://127.0.0.1/metrics",
+        "edged.metrics.errors.total": "requests_total",
+        "edged.metrics.errors.failed.status": "5..",
+        "edged.metrics.errors.labels.path": "/predict",
+    }
+    app, errors = app_from_labels("x", given, None)
+    assert errors == () and app.metrics is not None and app.metrics.errors is not None
+    assert (app.metrics.errors.failed, app.metrics.errors.labels) == ({"status": "5.."}, {"path": "/predict"})
+    (error,) = app_from_labels("x", given | {"edged.metrics.errors.failed.a.b": "5.."}, None)[1]
+    assert "unknown label" in error
+
+
 def test_no_labels_change_nothing() -> None:
     assert app_from_labels("x", {}, None) == (App(), ())
     assert app_from_labels("x", {}, observed_app("c")) == (observed_app("c"), ())

@@ -127,3 +127,13 @@ def test_a_runbook_that_lets_an_app_lie_is_warned_of(tmp_path: Path) -> None:
     file.write_text("runbooks:\n  AppDown: [notify]\n  Unhealthy: [restart]\n  HighMemory/host: [notify]\n")
     (warning,) = load(file, {}, "box").warnings
     assert warning.line == 2 and "edged does not restart an app for AppDown" in warning.reason
+
+
+def test_a_runbook_for_a_misspelt_app_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "edged.yaml"
+    told = "runbooks: {AppDown/detecotr: [start], Unhealthy/found: [restart], HighMemory/host: [notify]}\n"
+    file.write_text(f"apps: {{detector: {{}}}}\n{told}")
+    (warning,) = load(file, {}, "box").warnings
+    assert "there is no app detecotr" in warning.reason and warning.hint == "did you mean detector?"
+    file.write_text(f"discover: off\napps: {{detector: {{}}}}\n{told}")
+    assert {w.key for w in load(file, {}, "box").warnings} == {"runbooks.AppDown/detecotr", "runbooks.Unhealthy/found"}

@@ -118,10 +118,11 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them(monkeypatch: pytes
     painted = Terminal()
     Timeline(painted).line("verified", "x")
     assert "\x1b[32mverified" in painted.getvalue()
-    monkeypatch.setenv("NO_COLOR", "1")
-    plain = Terminal()
-    Timeline(plain).line("verified", "x")
-    assert "\x1b" not in plain.getvalue()
+    for wish, coloured in (("1", False), ("0", False), ("", True)):  # empty counts as not given: no-color.org
+        monkeypatch.setenv("NO_COLOR", wish)
+        out = Terminal()
+        Timeline(out).line("verified", "x")
+        assert ("\x1b" in out.getvalue()) == coloured
 
 
 def test_long_lines_are_clipped() -> None:

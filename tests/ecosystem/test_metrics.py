@@ -24,6 +24,7 @@ TESTS = Path(__file__).parent / "rules.test.yml"
 BOARD = json.loads((REPO / "config/grafana/edged.json").read_text())
 HARDWARE = {"edged_host_temperature_celsius"}
 """Not every machine has a sensor: these are looked for on a page with all that a host can tell."""
+_LITERAL = re.compile(r'"(edged_[a-z0-9_]+)"')
 _METRIC = re.compile(r"\b(edged_\w+)(?:\{([^}]*)\})?")
 
 
@@ -141,7 +142,7 @@ def told(page: str) -> dict[str, set[str]]:
     for line in page.splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
-            parts = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum")}.get(kind, ("",))
+            parts = {"histogram": ("_bucket", "_count", "_sum"), "summary": ("", "_count", "_sum")}.get(kind, ("",))
             for part in parts:
                 found.setdefault(name + part, {"le"} if part == "_bucket" else set())
         elif not line.startswith("#"):
@@ -159,8 +160,20 @@ def test_the_handbook_lists_them_all() -> None:
     parts = {name for name in known if name.endswith(("_count", "_sum"))}
     checks = {name.removesuffix("_count") for name in parts if name.endswith("_count")}
     assert listed.keys() == (known.keys() - parts) | checks and len(rows) == len(listed) > 60
+    written = {
+        name for source in (REPO / "edged/report").rglob("*.py") for name in _LITERAL.findall(source.read_text())
+    }
+    assert {name for name in written if not {name, f"{name}_total", f"{name}_info"} & listed.keys()} == set()
     for name, labels in known.items():
         assert labels <= listed.get(name, labels), name
+
+
+def test_prometheus_has_no_fault_to_find_with_a_page_of_all_of_them(tool: None) -> None:
+    device = Device(busy())
+    page = render(device.shot, device.source().counters, device.source().vitals)
+    assert b'edged_inference_latency_seconds{app="' in page
+    found = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, timeout=120, check=False)
+    assert (found.returncode, found.stdout + found.stderr) == (0, b"")
 
 
 def wanted() -> Iterator[tuple[str, set[str], str]]:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,8 @@ def test_ten_thousand_events_of_an_outage_arrive_in_order(
     stats = one.outbox.stats()
     assert (stats.messages, stats.bytes, stats.sent_total, stats.refused_total) == (0, 0, 10_000, 0)
     one.stop()
-    assert SqliteStore(tmp_path / "edged.db").unsent(0, 10) == []
+    with closing(SqliteStore(tmp_path / "edged.db")) as store:
+        assert store.unsent(0, 10) == []
 
 
 @pytest.mark.broker
@@ -224,6 +226,8 @@ def test_a_broker_that_refuses_events_gets_them_once_it_takes_them(
     until(lambda: len(reader.payloads(EVENTS)) == 250 and reader.payloads(f"{TOPICS}/app/x"))
     reader.close()
     assert numbers(reader) == list(range(1, 251))
+    kinds = {(EVENTS, "application/cloudevents+json"), (f"{TOPICS}/status", ""), (f"{TOPICS}/app/x", "")}
+    assert reader.kinds == kinds, "only what is a CloudEvent says that it is one"
     until(lambda: one.seen[-1] == (True, ""))
 
 
@@ -334,7 +338,7 @@ class Choleric:
             connection.sendall(bytes([0x20, 3, 0, 0, 0]))
         elif head[0] >> 4 == 3:
             at = 2 + int.from_bytes(body[:2])
-            number = json.loads(body[at + 3 :])["sequence"]
+            number = json.loads(body[at + 3 + body[at + 2] :])["sequence"]  # behind the properties
             if number == self.dislikes:
                 return False
             self.taken.append(number)

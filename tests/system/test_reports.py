@@ -8,6 +8,8 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -52,6 +54,13 @@ def test_birth_state_alerts_and_will(engine: Engine, edged: Make, broker: Mosqui
     assert latest(console, "status")["boot"] == 1
     daemon.start()
     daemon.wait(lambda: latest(console, "status")["boot"] == 2, 10.0, "the next run is online")
+    told = [json.loads(payload) for payload in console.payloads(f"{BASE}/status")]
+    states = [state for state, _ in groupby((one["boot"], one["state"]) for one in told)]
+    assert states == [(1, "online"), (1, "offline"), (2, "online")], "nothing of the run before after its will"
+    unknown = [json.loads(p) for p in console.payloads(f"{BASE}/app/worker") if b'"state":"unknown"' in p]
+    begun = datetime.fromisoformat(status["since"]) - timedelta(seconds=1)
+    assert all(datetime.fromisoformat(one["since"]) > begun for one in unknown), "it has no time before edged's own"
+    assert not any("does not answer" in one["reason"] for one in unknown), "it has not been asked yet"
 
     def started() -> list[dict[str, Any]]:
         return [json.loads(p) for p in console.payloads(f"{BASE}/event") if b"edged.started" in p]
