@@ -56,6 +56,11 @@ def test_event_types_are_unique_and_named_alike() -> None:
     assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", name) for name in types)
 
 
+def test_every_event_is_in_the_list_of_what_is_sent() -> None:
+    listed = re.findall(r"`([a-z]+\.[a-z_]+)`", (REPO / "docs/mqtt.md").read_text().partition("| type ")[2])
+    assert sorted(set(listed)) == sorted(event.type for event in get_args(AnyEvent))
+
+
 def test_facts_round_trip() -> None:
     decoder = msgspec.json.Decoder(AnyFact)
     for fact in get_args(AnyFact):

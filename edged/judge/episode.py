@@ -89,7 +89,7 @@ def _neither(app: AppState) -> Outcome:
 
 def _closed(recovery: Recovery) -> Recovery:
     """The episode is over; budget and backoff stay."""
-    return replace(recovery, ailment="", reason="", held="", episode=0, announced=False)
+    return replace(recovery, ailment="", reason="", held="", failure="", episode=0, announced=False)
 
 
 def wait(app: AppState, view: View) -> float:

@@ -151,6 +151,7 @@ def busy(
             sample=HostSample(
                 memory_total=8 * 2**30, memory_available=3 * 2**30, swap_used=2**27, cpu_count=4, cpu_busy=0.37,
                 load=(1.5, 1.1, 0.9), temperature=61.5, throttled=True, clock_synced=False, uptime=90_000.0,
+                oom_kills=3,
                 pressure={"cpu.some": 0.21, "memory.full": 0.0},
             ),
             disks={
