@@ -136,7 +136,10 @@ class DockerEngine:
             one_shot = tuple(int(part) for part in client.api_version.split(".")) >= _ONE_SHOT_SINCE
             return client.stats(container_id, stream=False, one_shot=True if one_shot else None)
 
-        return to_usage(container.id, self._clients.call(stats, self._timeout), inspected)
+        told = self._clients.call(stats, self._timeout)
+        if isinstance(told, dict) and "message" in told:  # with status 200
+            raise Refused(f"{self._url}: no usage of {container.name}: {told['message']}")
+        return to_usage(container.id, told, inspected)
 
     def networks(self, container_id: str, timeout: float) -> tuple[str, tuple[Endpoint, ...]]:
         answer: Any = self._clients.call(lambda client: client.inspect_container(container_id), timeout)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..ports import PortError, Refused, Unreachable
 from .docker_errors import answered, unreachable
+from .tls import client_context
 
 _MAX_HEADERS = 64 * 1024
 _MAX_ERROR = 64 * 1024
@@ -81,8 +82,7 @@ class Exchange:
         connection = self._keep(socket.create_connection(address, timeout))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if secure:
-            tls = ssl.create_default_context()
-            connection = self._keep(tls.wrap_socket(connection, server_hostname=address[0]))
+            connection = self._keep(client_context().wrap_socket(connection, server_hostname=address[0]))
         return connection
 
     def _keep(self, connection: socket.socket) -> socket.socket:

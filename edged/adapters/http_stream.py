@@ -7,7 +7,7 @@ import io
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from ..ports import PortError, Refused, Unreachable
 from .http_get import request
 from .resolver import ResolveError, Resolver
+from .tls import client_context
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -63,17 +64,17 @@ class Fetcher:
             sock = self._connect(url, idle, left)
             try:
                 timed: Any = _Timed(sock, idle, left)
-                response = http.client.HTTPResponse(timed)
-                try:
-                    sock.settimeout(max(0.001, min(idle, left())))
-                    sock.sendall(request(urlsplit(url), "Accept-Encoding: identity", *headers))
-                    response.begin()
-                except (OSError, http.client.HTTPException, ValueError) as error:
-                    raise Unreachable(f"{host_of(url)} gave no answer: {_say(error)}") from None
-                if response.status not in _REDIRECTS:
-                    yield Stream(url, response)
-                    return
-                url = _target(url, response.getheader("location") or "")
+                with closing(http.client.HTTPResponse(timed)) as response:
+                    try:
+                        sock.settimeout(max(0.001, min(idle, left())))
+                        sock.sendall(request(urlsplit(url), "Accept-Encoding: identity", *headers))
+                        response.begin()
+                    except (OSError, http.client.HTTPException, ValueError) as error:
+                        raise Unreachable(f"{host_of(url)} gave no answer: {_say(error)}") from None
+                    if response.status not in _REDIRECTS:
+                        yield Stream(url, response)
+                        return
+                    url = _target(url, response.getheader("location") or "")
             finally:
                 sock.close()
         raise Refused(f"{host_of(url)} redirects too often")
@@ -105,11 +106,9 @@ class Fetcher:
 
     def _context(self) -> ssl.SSLContext:
         try:
-            context = ssl.create_default_context(cafile=self._ca_file or None)
+            return client_context(self._ca_file)
         except OSError as error:
             raise PortError(f"ca_file {self._ca_file} cannot be read: {_say(error)}") from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
 
 
 class _Timed(io.RawIOBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 
 from ..config.model import Mqtt
+from .tls import client_context
 
 
 class _TlsSocket(ssl.SSLSocket):
@@ -19,10 +20,9 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 def tls_context(config: Mqtt) -> ssl.SSLContext:
-    """TLS 1.2 or later, names checked. Reads the files each time: a renewed certificate needs no restart."""
-    context = ssl.create_default_context(cafile=config.ca_file or None)
+    """Reads the files each time: a renewed certificate needs no restart."""
+    context = client_context(config.ca_file)
     context.sslsocket_class = _TlsSocket
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if config.cert_file:
         # An encrypted key would be asked for on the terminal, and the thread would wait for ever.
         context.load_cert_chain(config.cert_file, config.key_file or None, password=lambda: "")

@@ -131,13 +131,13 @@ class SocketProber:
 
     def _context(self, ca_file: str) -> ssl.SSLContext:
         """Made once for each CA file, and again when the file has changed: it costs some 10 ms."""
-        import ssl  # 4 MB that a device without https probes need not pay
+        from .tls import client_context  # with it 4 MB that a device without https probes need not pay
 
         try:
             version = Path(ca_file).stat().st_mtime_ns if ca_file else 0
             known = self._contexts.get(ca_file)
             if known is None or known[0] != version:
-                known = (version, ssl.create_default_context(cafile=ca_file or None))
+                known = (version, client_context(ca_file))
                 self._contexts[ca_file] = known
         except OSError as error:  # SSLError is one: not a certificate
             raise PortError(f"cannot use CA file {ca_file}: {error.strerror or error}") from error

@@ -114,8 +114,7 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
     if _stale(app, fact):
         return Judgement(state)
     new = apply(app, fact, away=state.engine.up is False)
-    # The stream begins with what was missed. A death that only follows a stop, as Docker 26 tells it, is no other end.
-    if not state.engine.listed and (fact.action != "die" or run.runs(app)):
+    if not state.engine.listed:  # the stream begins with what was missed
         new = absence.told(new, fact.action, fact.time)
     return _with(state, run.doubted(new) if state.stopping else new)
 

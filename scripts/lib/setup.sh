@@ -128,7 +128,11 @@ ensure_engine() {
     [ $code != 0 ] || return 0
     [ $code != 13 ] || die "you may not use the container engine: run this with sudo, or join the group docker"
     [ -z "${DOCKER_HOST:-}" ] || die "no container engine answers at DOCKER_HOST=$DOCKER_HOST"
-    is_root || die "no container engine runs. Run this as root, or first: sudo apt-get install -y docker.io"
+    if ! is_root; then
+        local cure="apt-get install -y docker.io"
+        ! command -v dockerd >/dev/null || cure="systemctl start docker"
+        die "no container engine runs. Run this as root, or first: sudo $cure"
+    fi
     need_engine_programs
     engine_answers && return 0  # installing it has started it
     trap stop_engine EXIT

@@ -139,15 +139,18 @@ def test_a_persons_stop_and_kill(engine: Engine, adapter: DockerEngine) -> None:
         engine.client.kill("killed")
         engine.client.restart("restarted")
         following.wait("restart", "restarted")
-        following.wait("die", "killed")
-    assert following.actions("stopped") == ["kill", "die", "stop"]
+        for name in ("stopped", "stubborn", "killed"):
+            following.wait("die", name)
+        for name in ("stopped", "stubborn"):
+            following.wait("stop", name)
+    assert death_first(following.actions("stopped")) == ["kill", "die", "stop"]
     assert following.wait("kill", "stopped").signal == 15
     assert following.wait("die", "stopped").exit_code == 0
-    assert following.actions("stubborn") == ["kill", "kill", "die", "stop"]
+    assert death_first(following.actions("stubborn")) == ["kill", "kill", "die", "stop"]
     assert [one.signal for one in following.changes if one.name == "stubborn" and one.action == "kill"] == [15, 9]
     assert following.actions("killed") == ["kill", "die"], "a kill is never followed by a stop"
     assert following.wait("kill", "killed").signal == 9
-    assert following.actions("restarted") == ["kill", "die", "stop", "start", "restart"]
+    assert death_first(following.actions("restarted")) == ["kill", "die", "stop", "start", "restart"]
 
 
 def test_pause_rename_update_oom_and_destroy(engine: Engine, adapter: DockerEngine) -> None:
@@ -215,17 +218,22 @@ def test_refusals(engine: Engine, adapter: DockerEngine) -> None:
 
 
 def test_usage(engine: Engine, adapter: DockerEngine) -> None:
-    engine.run("app", "sh", "-c", "while :; do :; done", mem_limit=64 << 20, nano_cpus=200_000_000)
+    engine.run("app", "sh", "-c", "while :; do :; done", mem_limit=64 << 20, nano_cpus=50_000_000)
     eventually(lambda: adapter.usage("app").cpu_seconds > 0.05)
+    eventually(lambda: adapter.usage("app").throttled_periods > 0)
     used = adapter.usage("app")
     assert used.container_id == adapter.inspect("app")[0].id
     assert 0 < used.memory < 64 << 20
-    assert (used.memory_limit, used.cpu_limit) == (64 << 20, 0.2)
-    assert used.throttled_periods > 0
+    assert (used.memory_limit, used.cpu_limit) == (64 << 20, 0.05)
     assert (used.pids or 0) >= 1
     adapter.stop("app", 0, 5)
     with pytest.raises(NotFound, match="does not run"):
         adapter.usage("app")
+
+
+def death_first(actions: list[str]) -> list[str]:
+    """Docker 26 may tell of a stop just before the death that it brought."""
+    return " ".join(actions).replace("stop die", "die stop").split()
 
 
 def logged(adapter: DockerEngine, name: str) -> bool:

@@ -141,8 +141,8 @@ def test_every_line_comes_once_with_long_and_binary_ones(
     lines = read(follow(made), lambda got: bool(got) and b"last" in got[-1].text)
     texts = [line.text.rstrip(b"\r\n") for line in lines]
     wanted = [b"first", b"ERROR of stderr", b"ERROR xxx", b"next", b"binary", b"last"]
-    if tty and driver == "local":
-        wanted.remove(b"next")  # glued to the long one
+    if tty and driver == "local" and not any(text.startswith(b"next") for text in texts):
+        wanted.remove(b"next")  # Docker 20.10 glues it to the long one
     found = [next((text for text in texts if one in text[:20]), None) for one in wanted]
     assert None not in found and len(texts) == len(wanted), texts
     assert all(Position().after([line], "c").since for line in lines) and max(map(len, texts)) <= 4096

@@ -70,6 +70,7 @@ def test_the_body_of_a_refusal_goes_nowhere_else(prober: SocketProber, serve: Ca
         ([CHUNKED + b"-4\r\n0123\r\n"], "chunk without its length"),
         ([CHUNKED + b"fffffffff\r\n0123\r\n"], "chunk without its length"),
         ([CHUNKED + b"1" * 5000], "chunk without its length"),
+        ([HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b"], r"compressed \(gzip\)"),
         ([HEAD + b"\r\n" + b"x" * 3000], "more than 2 KiB"),
         ([HEAD + b"Content-Length: 3000\r\n\r\n" + b"x" * 3000], "more than 2 KiB"),
     ],

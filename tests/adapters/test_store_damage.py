@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def test_a_file_that_is_no_database(path: Path) -> None:
     assert store.commit(batch(1), encode) == 2001
     assert store.spool()[0] == 1
     store.close()
-    assert SqliteStore(path).recovered is None
+    with closing(SqliteStore(path)) as again:
+        assert again.recovered is None
 
 
 def test_one_broken_page_loses_only_what_was_on_it(path: Path) -> None:

@@ -119,6 +119,8 @@ def test_a_crash_loses_nothing_that_was_noted(tmp_path: Path) -> None:
     (series,) = list(again.rollups(0, BEGIN + HOUR, step=MINUTE))
     assert [p.mean for p in series.points] == [1.0, 2.0, 3.0]
     assert not (runtime / NEWEST).exists()
+    store.close()
+    again.close()
 
 
 def test_what_was_written_is_not_taken_twice(tmp_path: Path) -> None:
@@ -133,6 +135,8 @@ def test_what_was_written_is_not_taken_twice(tmp_path: Path) -> None:
     again.recover(1.0)
     (series,) = list(again.rollups(0, BEGIN + HOUR, step=MINUTE))
     assert series.points == (point(BEGIN, 1.0),)
+    store.close()
+    again.close()
 
 
 def test_minutes_go_after_a_week_and_hours_after_their_time(tmp_path: Path) -> None:
@@ -168,6 +172,7 @@ def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path) -> None
     store.flush(0.0, KEEP, SIZE)
     assert next(iter(store.rollups(0, 4e9, step=MINUTE))).points == (point(BEGIN + 60, 1.0),)
     assert (tmp_path / "history.damaged").exists()
+    store.close()
 
 
 def test_a_full_disk_loses_nothing_that_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,3 +184,4 @@ def test_a_full_disk_loses_nothing_that_is_in_memory(tmp_path: Path, monkeypatch
             store.flush(0.0, KEEP, SIZE)
     store.flush(0.0, KEEP, SIZE)
     assert list(store.rollups(0, 4e9, step=MINUTE))
+    store.close()

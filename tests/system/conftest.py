@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import shutil
 import subprocess
-import sys
-import tempfile
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +13,10 @@ from edged import __version__
 from tests.fixtures.broker import Mosquitto
 from tests.fixtures.console import Console
 from tests.fixtures.engine import REPO
-from tests.fixtures.machine import CACHE, Machine
+from tests.fixtures.machine import Machine
+from tests.fixtures.wheels import wheel_folder
 
 WHEELS = "/srv/wheels"
-LOCK = REPO / "requirements/dev.txt"
 SOURCES = (
     "edged", "models", "config", "packaging", "systemd", "docs", "scripts", "requirements", "pyproject.toml",
     "README.md", "CHANGELOG.md",
@@ -30,28 +25,7 @@ SOURCES = (
 
 @pytest.fixture(scope="session")
 def wheels() -> Path:
-    """The wheels that edged needs on Debian 12, downloaded once for each state of the lock."""
-    project = tomllib.loads((REPO / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
-    recipe = hashlib.sha256(LOCK.read_bytes() + repr(wanted).encode()).hexdigest()[:12]
-    folder = CACHE / f"wheels-{recipe}"
-    if folder.exists():
-        return folder
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix="half-") as half:
-        # The tests' own environment may be without pip.
-        subprocess.run([sys.executable, "-m", "venv", f"{half}/venv"], check=True, timeout=120)
-        platforms = [
-            f"--platform={kind}_{platform.machine()}" for kind in ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
-        ]
-        done = subprocess.run(
-            [f"{half}/venv/bin/pip", "download", "-q", "-d", f"{half}/wheels", "-c", str(LOCK), "--only-binary=:all:",
-             "--python-version=3.11", *platforms, *wanted],
-            capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        Path(half, "wheels").rename(folder)
-    return folder
+    return wheel_folder()
 
 
 class Checkout:
@@ -79,7 +53,7 @@ class Checkout:
         """Runs one of its scripts from somewhere else."""
         program, _, arguments = command.partition(" ")
         return self._machine.run(
-            f"PIP_NO_INDEX=1 PIP_FIND_LINKS={WHEELS} '{self.PATH}/{program}' {arguments}", user=user, timeout=90
+            f"PIP_NO_INDEX=1 PIP_FIND_LINKS={WHEELS} '{self.PATH}/{program}' {arguments}", user=user, timeout=180
         )
 
     def become(self, version: str) -> None:

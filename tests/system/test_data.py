@@ -6,6 +6,7 @@ import json
 import os
 import random
 import secrets
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -125,9 +126,11 @@ def test_a_torn_database_comes_back_with_its_owner_and_the_torn_one_is_kept(engi
 def test_an_app_that_crashes_on_its_data_runs_again_after_a_restore(engine: Engine, edged: Make) -> None:
     it = Historian(engine, edged)
     it.cli("backup")
+    main = engine.pid("app")
+    os.kill(main, signal.SIGSTOP)  # or it may die of them by itself first
     for path in it.folder.iterdir():
         path.write_bytes(b"torn " * 5000)
-    engine.kill_main("app")
+    os.kill(main, signal.SIGKILL)
     it.daemon.wait_event("recovery.gave_up", subject="app")
     it.cli("restore")
     it.daemon.wait_state("app", "healthy")

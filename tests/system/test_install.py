@@ -38,7 +38,7 @@ def fingerprint(machine: Machine) -> str:
     return machine.sh("find /opt /etc /usr/local -newer /proc/1 -printf '%p %T@ %l %m %u:%g\\n' | sort")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_life_with_edged(machine: Machine, engine: Engine, checkout: Checkout) -> None:
     engine.run("camera")
     assert "sudo scripts/install" in checkout.run("scripts/install", user="nobody").stdout

@@ -158,7 +158,7 @@ def test_a_flood_hurts_nobody(engine: Engine, edged: Make, flood: str) -> None:
     assert not e.status()["host"]["broken"]
     seen = totals(e, "flood")
     if flood == "short lines":
-        assert seen["errors"] > 5000 and seen["skipped"] > seen["errors"], seen
+        assert seen["errors"] > 5000 and seen["skipped"] > 0, seen
         assert e.events("alert.raised")[-1]["data"]["name"] != "LogErrors", "once, at its beginning"
     else:
         assert seen["lines"] < 100, seen

@@ -48,7 +48,7 @@ def state(machine: Machine) -> tuple[str, str, str]:
     return picture["version"], release, machine.show("ActiveState")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_package_from_install_to_purge(machine: Machine, engine: Engine, checkout: Checkout) -> None:
     engine.run("camera")
     checkout.become("0.9.0")

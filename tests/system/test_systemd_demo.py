@@ -71,7 +71,7 @@ class UnderUnit:
         return self._unit.stop()
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("new_broker", "signals")
 def test_the_whole_demo_under_the_unit(
     engine: Engine, device: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
