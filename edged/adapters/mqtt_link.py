@@ -124,6 +124,7 @@ class Link:
             opened: Any = client.socket()
             if opened is not None:
                 opened.close()
+            self._let_go(client)
         return self._closing or self._reason or f"connection lost{self._errors.text()}"
 
     def _loop(self, client: Client) -> None:
@@ -137,6 +138,12 @@ class Link:
             if not self.up_since and time.monotonic() > deadline:
                 self._reason = f"the broker accepted the connection but said nothing for {self._timeout:g} s"
                 return
+
+    def _let_go(self, client: Client) -> None:
+        """Out of the circle of references it is freed with this connection, and so are the two sockets by which paho
+        wakes itself: with a broker that hangs up again and again they would pile up until a collection."""
+        client.on_connect = client.on_disconnect = client.on_publish = client.on_message = client.on_subscribe = None
+        self._client = None
 
     def _make_client(self, tls: bool) -> Client:
         client = Client(
@@ -188,18 +195,21 @@ class Link:
 
     def acknowledge(self, mid: int) -> None:
         """An incoming message is dealt with. One at QoS 0 has no number, and wants none."""
-        if mid and self._client is not None and self.up:
-            self._client.ack(mid, 1)
+        client = self._client
+        if mid and client is not None and self.up:
+            client.ack(mid, 1)
 
     def disconnect(self) -> None:
         """Says goodbye: the broker will not publish the will."""
-        if self._client is not None:
-            self._client.disconnect()
+        client = self._client
+        if client is not None:
+            client.disconnect()
 
     def drop(self, reason: str) -> None:
         """Ends the connection, from any thread, without a word to the broker."""
         self._closing = reason
-        opened: Any = self._client.socket() if self._client is not None else None
+        client = self._client
+        opened: Any = client.socket() if client is not None else None
         if opened is not None:
             with suppress(OSError):  # it may have ended by itself just now
                 # The plain socket's method: TLS would begin to say goodbye while our thread is reading.

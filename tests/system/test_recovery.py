@@ -223,9 +223,9 @@ def test_a_renamed_container_is_another_app(engine: Engine, edged: Make) -> None
     daemon = edged({"apps": {"worker": app()}}).start()
     daemon.wait_state("worker", "healthy")
     engine.client.rename("worker", "elsewhere")
-    daemon.wait_state("worker", "missing", 5.0)
+    daemon.wait_state("worker", "missing")
     engine.client.rename("elsewhere", "worker")
-    daemon.wait_state("worker", "healthy", 5.0)
+    daemon.wait_state("worker", "healthy")
 
 
 def test_maintenance_keeps_hands_off_and_manual_actions_work(engine: Engine, edged: Make) -> None:
