@@ -20,6 +20,8 @@ from .vanished import farewell
 FORGET_DISCOVERED = 600.0
 """Seconds after which a discovered app without a container is no app any more."""
 CLOCK_GRAIN = 0.001
+RETOLD = 2.0
+"""Seconds by which the times of one death may differ: as it was seen, and as the engine tells another run of it."""
 
 
 def listed(state: State, fact: ContainersListed, config: Config, now: float) -> Judgement:
@@ -113,8 +115,9 @@ def changed(state: State, fact: ContainerChanged, config: Config, now: float) ->
         return replace(known, state=absence.forgive(known.state), touched=tuple(state.apps))
     if _stale(app, fact):
         return Judgement(state)
-    new = apply(app, fact, away=state.engine.up is False)
-    if not state.engine.listed:  # the stream begins with what was missed
+    missed = not state.engine.listed  # the stream begins with it
+    new = apply(app, fact, away=state.engine.up is False, retold=missed)
+    if missed:
         new = absence.told(new, fact.action, fact.time)
     return _with(state, run.doubted(new) if state.stopping else new)
 
@@ -183,8 +186,9 @@ def _adopt(state: State, container: Container, config: Config, at: float) -> Jud
     return _with(state, run.started(bound, at) if container.status == "running" else bound)
 
 
-def apply(app: AppState, fact: ContainerChanged, *, away: bool = False) -> AppState:
-    """What one event of its container makes of an app. ``away``: the last words of an engine that is gone already."""
+def apply(app: AppState, fact: ContainerChanged, *, away: bool = False, retold: bool = False) -> AppState:
+    """What one event of its container makes of an app. ``away``: the last words of an engine that is gone already.
+    ``retold``: the engine's history, of which the run before may have counted the last moments."""
     container, at = app.container, fact.at
     assert container is not None
     match fact.action:
@@ -197,7 +201,8 @@ def apply(app: AppState, fact: ContainerChanged, *, away: bool = False) -> AppSt
         case "die":
             if container.status in run.RUNS:
                 ended = replace(container, status="exited", exit_code=fact.exit_code, pid=None)
-                return run.died(replace(app, container=ended, seen_at=at), at, counts=not away)
+                counted = retold and any(abs(at - death) < RETOLD for death in app.kept.deaths)
+                return run.died(replace(app, container=ended, seen_at=at), at, counts=not away and not counted)
             return replace(app, container=replace(container, exit_code=fact.exit_code))
         case "kill":
             return run.signalled(app, at, fact.signal)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edged.config import Config, Label
+from edged.config import Config, Label, Restart
 from edged.vocabulary import facts
 from edged.vocabulary.events import AlertCleared, AlertRaised, AppChanged
 
@@ -255,6 +255,22 @@ def test_the_same_death_told_again_counts_once() -> None:
     event(world, "die", exit_code=1)
     event(world, "die", exit_code=1)
     assert len(world.app("a").kept.deaths) == 1
+
+
+def test_a_death_told_again_to_the_next_run_counts_once() -> None:
+    """The engine's history is asked for from a little before, so it may begin with the start of what ended."""
+    world = World({"a": app(restart=Restart(enabled=False))}).run(2.0)
+    box, began = world.boxes["a"], world.now
+    world.run(0.2)
+    world.crash("a")
+    world.run(0.3)
+    assert world.condition("a") == "down" and len(world.app("a").kept.deaths) == 1
+    start = facts.ContainerChanged(at=began, id=box.id, name="a", action="start", time=UNIX + began)
+    world.past.insert(0, (began, lambda: start))
+    world.seen_until = began
+    world.restart_edged(away=0.2)
+    world.run(1.0)
+    assert world.condition("a") == "down" and len(world.app("a").kept.deaths) == 1
 
 
 def test_a_death_told_again_after_the_start_kills_nothing() -> None:
