@@ -21,6 +21,7 @@ from edged.adapters.docker_engine import DockerEngine
 from edged.ports import ArtifactError, NotFound, PortError, Refused, Unreachable
 from edged.vocabulary.actions import Where
 from tests.adapters.artifacts import deploy, no_web, runtime
+from tests.adapters.test_artifacts_cuts import STRIDE
 from tests.bundles.maker import MODEL, write
 from tests.fixtures.engine import BUSYBOX, EMPTY, IDLE, Engine, eventually
 
@@ -255,17 +256,15 @@ def test_a_container_that_is_gone_is_not_taken_for_an_empty_one(
         assert error.value.code == "unreachable"
 
 
-def test_edged_is_killed_at_every_step_of_a_copy(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
+def test_edged_is_killed_at_the_steps_of_a_copy(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:
     box = Box(engine)
     old = store.back_up("app", CONFIG, box.id, "", 30)["digest"]
     new = deploy(store, "app", CONFIG, write(tmp_path / "b", {"c.yaml": b"new: 2\n"}))
-    cuts = 0
+    wanted, other, step = new, old, 1
     while True:
-        cuts += 1
-        wanted, other = (new, old) if cuts % 2 else (old, new)
         pid = os.fork()
         if pid == 0:
-            left = cuts
+            left = step
 
             def count(_: str) -> None:
                 nonlocal left
@@ -289,7 +288,8 @@ def test_edged_is_killed_at_every_step_of_a_copy(engine: Engine, store: Artifact
         assert box.names("/app/config") == {"config.yaml"}
         if code == 0:
             break
-    assert cuts > 20
+        wanted, other, step = other, wanted, step + STRIDE
+    assert step > 20
 
 
 def test_a_reader_never_sees_a_part_of_a_file(engine: Engine, store: ArtifactStore, tmp_path: Path) -> None:

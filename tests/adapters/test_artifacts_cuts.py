@@ -20,7 +20,7 @@ from tests.adapters.artifacts import FolderContainers, deploy, no_web, runtime
 from tests.bundles.maker import MODEL, write
 
 CUT = 99
-STRIDE = int(os.environ.get("EDGED_CUT_STRIDE", "6"))
+STRIDE = int(os.environ.get("EDGED_CUT_STRIDE", "10"))
 """So many steps lie between two cuts: ``scripts/kill-matrix`` cuts at each, and 1 does so here."""
 CALLS = (
     *("rename", "replace", "symlink", "unlink", "rmdir", "mkdir", "fsync", "chmod", "fchmod", "utime", "write", "sync"),

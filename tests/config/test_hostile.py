@@ -143,7 +143,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(WORDS), max_size=25).map("".join) | st.binary(max_size=80))
 def test_nothing_but_config_error(tmp_path: Path, text: str | bytes) -> None:
     path = tmp_path / "edged.yaml"

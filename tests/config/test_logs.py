@@ -116,7 +116,7 @@ NESTED = st.builds(lambda one, times: f"(?:{one}){times}", FLAT, REPEAT)
 ANY = st.lists(st.one_of(PART, NESTED, FLAT.map(lambda one: f"(?:{one}|b{one})")), min_size=1, max_size=4).map("".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(ANY)
 def test_whatever_is_taken_is_quick_on_bad_lines(pattern: str) -> None:
     if trouble(pattern) is None:

@@ -167,7 +167,7 @@ _MOVES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     devices=st.integers(0, 12),
     waves=st.sampled_from([("100%",), ("1", "10%", "50%", "100%"), ("2", "5"), ("50%",), ("30%", "9")]),

@@ -44,7 +44,7 @@ def test_faults_are_bounded() -> None:
     assert len(verify(wrong).faults) == 20
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(EXPORT) - 1), st.integers(0, 10**6), st.integers(0, 255))
 def test_no_byte_of_an_export_can_be_changed(line: int, place: int, byte: int) -> None:
     changed = bytearray(EXPORT[line])
@@ -57,7 +57,7 @@ def test_no_byte_of_an_export_can_be_changed(line: int, place: int, byte: int) -
     assert not verify(parts).ok or parts == WHOLE
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=12))
 def test_no_record_can_be_left_out_repeated_or_moved(order: list[int]) -> None:
     parts = [WHOLE[0], *(WHOLE[1 + index] for index in order)]
