@@ -102,8 +102,11 @@ def test_a_daemon_is_found_and_forgotten(engine: Engine, edged: Callable[..., Ed
     one = json.loads(reader.payloads(state)[-1])
     until(lambda: reader.payloads(one["state_topic"]))
     assert json.loads(reader.payloads(one["state_topic"])[-1])["app"] == "worker"
-    memory = json.loads(reader.payloads("homeassistant/sensor/test-device/app_worker_memory/config")[-1])
+    use = "homeassistant/sensor/test-device/app_worker_memory/config"
+    until(lambda: reader.payloads(use))
+    memory = json.loads(reader.payloads(use)[-1])
     until(lambda: any(b'"worker"' in sample for sample in reader.payloads(memory["state_topic"])), 20.0)
+    until(lambda: reader.payloads(one["availability_topic"]))
     assert json.loads(reader.payloads(one["availability_topic"])[-1])["state"] == "online"
 
     # An app that goes takes its entities along.
